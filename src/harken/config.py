@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings, from the environment (``HARKEN_*``) and the command line.
+
+Read only by ``cli`` and ``wiring``; every other room is given the values it needs. A test fails when a setting here is
+missing from ``docs/settings.md``.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from platformdirs import user_cache_path, user_data_path
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every setting of the server and the workers. Sizes in bytes, times in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="HARKEN_", env_ignore_empty=True, extra="ignore", frozen=True)
+
+    host: str = Field("127.0.0.1", description="Address the server binds.")
+    port: int = Field(8000, ge=0, le=65535, description="Port the server binds; 0 takes a free one.")
+    data_dir: Path = Field(
+        default_factory=lambda: user_data_path("harken"), description="Folder of the database and the recordings."
+    )
+    models_dir: Path = Field(
+        default_factory=lambda: user_cache_path("harken") / "models", description="Folder of the installed models."
+    )
+    model_source: Path | None = Field(
+        None, description="Folder that is asked for a model's files before the hub and the package index."
+    )
+    hub_url: str = Field("https://huggingface.co", description="Model hub; any server with the same paths.")
+    offline: bool = Field(False, description="Never fetch anything over the network.")
+    default_model: str = Field("base", description="Model of requests that name none.")
+    presets: dict[str, dict[str, str | int | float | bool]] = Field(
+        default_factory=dict,
+        description="Further presets as JSON: name to {model, compute_type, cpu_threads, and decoding defaults}.",
+    )
+    database_url: str | None = Field(
+        None, description="postgresql://... for several machines; unset is SQLite in the data folder."
+    )
+    api_keys: tuple[str, ...] = Field(
+        (), description="Keys that may call the server, comma-separated or JSON; required off loopback."
+    )
+    device: str = Field("auto", description="cpu, cuda or auto.")
+    compute_type: str = Field("default", description="CTranslate2 compute type; default is int8 on a CPU.")
+    children: int = Field(
+        default_factory=lambda: max(1, min(os.cpu_count() or 1, 8)),
+        ge=1,
+        description="Processes that hold a model each, one thread each unless cpu_threads says more.",
+    )
+    cpu_threads: int = Field(1, ge=1, description="Threads of each of them.")
+    batch_size: int = Field(8, ge=1, le=64, description="Windows that are recognised together at most.")
+    window_timeout: float = Field(120.0, gt=0, description="Seconds after which a batch counts as hung.")
+    max_upload_bytes: int = Field(2 * 1024**3, gt=0, description="Largest upload.")
+    max_audio_seconds: float = Field(12 * 3600.0, gt=0, description="Longest recording.")
+    min_free_bytes: int = Field(256 * 1024**2, ge=0, description="Room that uploads must leave on the disk.")
+    max_queued_jobs: int = Field(1000, ge=1, description="Jobs that may wait, over all callers.")
+    max_concurrent_requests: int = Field(64, ge=1, description="Uploads and waiting requests of one caller at once.")
+    requests_per_minute: int = Field(6000, ge=1, description="Requests of one caller per minute.")
+    interactive_seconds: float = Field(
+        60.0, ge=0, description="Recordings up to this length take the interactive lane even as jobs."
+    )
+    job_deadline: float = Field(24 * 3600.0, gt=0, description="Seconds a job may take from submission to end.")
+    sync_timeout: float = Field(3600.0, gt=0, description="Seconds a synchronous request waits for its result.")
+    keep_audio: float = Field(24 * 3600.0, ge=0, description="Seconds a recording is kept after its job ended.")
+    keep_results: float = Field(30 * 24 * 3600.0, ge=0, description="Seconds a job is kept after it ended.")
+    dead_after: float = Field(5.0, gt=0, description="Seconds without a heartbeat after which a worker counts as dead.")
+    drain_seconds: float = Field(10.0, ge=0, description="Seconds a stopping worker may use to finish what it began.")
+    cors_origins: tuple[str, ...] = Field((), description="Origins that browsers may call from; * is every one.")
+    log_level: str = Field("info", description="debug, info, warning or error.")
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("postgresql://", "postgres://")):
+            raise ValueError("must start with postgresql://; leave it unset for SQLite")
+        return value
+
+    @model_validator(mode="after")
+    def _keys_off_loopback(self) -> Settings:
+        if not self.loopback and not self.api_keys:
+            raise ValueError(f"binding {self.host} lets other machines in: set HARKEN_API_KEYS, or bind 127.0.0.1")
+        return self
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return self.host in {"127.0.0.1", "::1", "localhost"} or self.host.startswith("127.")
+
+    @property
+    def database_path(self) -> Path:
+        """The SQLite file."""
+        return self.data_dir / "harken.sqlite"
+
+    @property
+    def spool_dir(self) -> Path:
+        """Uploads that have not become a job yet; on the same file system as the recordings."""
+        return self.data_dir / "spool"
+
+    @property
+    def blob_dir(self) -> Path:
+        """Recordings of jobs."""
+        return self.data_dir / "audio"

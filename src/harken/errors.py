@@ -1,0 +1,292 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything that can go wrong, one tree, a stable code each.
+
+This module knows no HTTP, no database and no engine; dialects map the classes to their own wire forms.
+
+    HarkenError
+    ├── InvalidRequest              what was asked cannot be done as asked
+    │   ├── InvalidOption           an option is out of range, of the wrong type or not honoured here
+    │   ├── UnknownModel            nobody knows this model
+    │   └── UnknownLanguage         nobody knows this language
+    ├── MediaError                  the bytes are not something to recognise
+    │   ├── NotMedia                no decoder reads them
+    │   ├── NoAudio                 media without an audio stream
+    │   └── CorruptMedia            recognisable media that breaks before any audio comes out
+    ├── LimitExceeded               an operator's limit
+    │   ├── UploadTooLarge
+    │   ├── AudioTooLong
+    │   ├── QueueFull
+    │   ├── TooManyRequests
+    │   └── DiskFull
+    ├── AccessError
+    │   ├── Unauthenticated
+    │   └── Forbidden
+    ├── ModelError
+    │   ├── ModelUnavailable        known, not installed, and no source delivered it
+    │   └── ModelCorrupt            a file does not have the pinned hash
+    ├── JobError
+    │   ├── JobNotFound
+    │   ├── JobNotFinished          its result was asked for too early
+    │   ├── JobEnded                it cannot be cancelled any more
+    │   ├── JobCancelled
+    │   ├── JobFailed               the job's own error, told again
+    │   ├── DeadlineExceeded
+    │   └── IdempotencyConflict     the same key with another request
+    ├── WorkerError
+    │   ├── RecogniserCrashed       native code died or hung on this input, more than once
+    │   └── WorkerUnavailable       no worker answers
+    ├── DataFolderInUse             another server owns the data folder
+    └── MissingExtra                an optional part is not installed
+"""
+
+from __future__ import annotations
+
+
+class HarkenError(Exception):
+    """Base of every error that harken raises on purpose.
+
+    ``code`` is stable and meant for programs, ``message`` for people, ``param`` names the option at fault.
+    """
+
+    code = "internal_error"
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.message, self.param, self.code))
+
+
+def _rebuild(kind: type[HarkenError], message: str, param: str | None, code: str) -> HarkenError:
+    error = kind(message, param=param)
+    if error.code != code:
+        error.code = code
+    return error
+
+
+class InvalidRequest(HarkenError):
+    """The request cannot be done as it was asked."""
+
+    code = "invalid_request"
+
+
+class InvalidOption(InvalidRequest):
+    """An option is out of range, of the wrong type, or cannot be honoured here."""
+
+    code = "invalid_option"
+
+
+class UnknownModel(InvalidRequest):
+    """No catalog entry, alias or preset has this name."""
+
+    code = "model_not_found"
+
+
+class UnknownLanguage(InvalidRequest):
+    """Neither an ISO 639-1 code nor an English name of a language that Whisper knows."""
+
+    code = "language_not_found"
+
+
+class MediaError(HarkenError):
+    """The input is not something that can be recognised."""
+
+    code = "media_error"
+
+
+class NotMedia(MediaError):
+    """No demuxer or decoder reads these bytes."""
+
+    code = "not_media"
+
+
+class NoAudio(MediaError):
+    """Media without an audio stream."""
+
+    code = "no_audio"
+
+
+class CorruptMedia(MediaError):
+    """The container was recognised, yet no audio could be decoded from it."""
+
+    code = "corrupt_media"
+
+
+class LimitExceeded(HarkenError):
+    """A limit of the operator's was met."""
+
+    code = "limit_exceeded"
+    retry_after: float | None = None
+
+
+class UploadTooLarge(LimitExceeded):
+    """More bytes than an upload may have."""
+
+    code = "upload_too_large"
+
+
+class AudioTooLong(LimitExceeded):
+    """More seconds of audio than a recording may have."""
+
+    code = "audio_too_long"
+
+
+class QueueFull(LimitExceeded):
+    """As many jobs wait as may wait."""
+
+    code = "queue_full"
+    retry_after = 5.0
+
+
+class TooManyRequests(LimitExceeded):
+    """A rate or concurrency limit was met."""
+
+    code = "too_many_requests"
+    retry_after = 1.0
+
+
+class DiskFull(LimitExceeded):
+    """Not enough room on the disk."""
+
+    code = "disk_full"
+
+
+class AccessError(HarkenError):
+    """The caller may not do this."""
+
+    code = "access_denied"
+
+
+class Unauthenticated(AccessError):
+    """No key, or one that is not valid."""
+
+    code = "invalid_api_key"
+
+
+class Forbidden(AccessError):
+    """A valid key whose policy refuses this."""
+
+    code = "forbidden"
+
+
+class ModelError(HarkenError):
+    """A model cannot be used."""
+
+    code = "model_error"
+
+
+class ModelUnavailable(ModelError):
+    """A known model that is not installed and that no source delivered."""
+
+    code = "model_unavailable"
+
+
+class ModelCorrupt(ModelError):
+    """A file of a model does not have the size or hash that it must have."""
+
+    code = "model_corrupt"
+
+
+class JobError(HarkenError):
+    """What was asked of a job cannot be done."""
+
+    code = "job_error"
+
+
+class JobNotFound(JobError):
+    """No such job, or not one that this caller may see."""
+
+    code = "job_not_found"
+
+
+class JobNotFinished(JobError):
+    """The job has no result yet."""
+
+    code = "job_not_finished"
+
+
+class JobEnded(JobError):
+    """The job has ended and cannot be changed any more."""
+
+    code = "job_already_ended"
+
+
+class JobCancelled(JobError):
+    """The job was cancelled."""
+
+    code = "job_cancelled"
+
+
+class JobFailed(JobError):
+    """The job failed; ``code`` and ``message`` are those of what went wrong."""
+
+    code = "job_failed"
+
+    @classmethod
+    def of(cls, code: str, message: str) -> JobFailed:
+        """The failure of a job, with the stored ``code`` in place of this class's own."""
+        error = cls(message)
+        error.code = code
+        return error
+
+
+class DeadlineExceeded(JobError):
+    """The job was not done in the time it was given."""
+
+    code = "deadline_exceeded"
+
+
+class IdempotencyConflict(JobError):
+    """The idempotency key was used before with a different request."""
+
+    code = "idempotency_conflict"
+
+
+class WorkerError(HarkenError):
+    """The part that recognises could not do its work."""
+
+    code = "worker_error"
+
+
+class RecogniserCrashed(WorkerError):
+    """Native code crashed or hung on this input, more than once."""
+
+    code = "recogniser_crashed"
+
+
+class WorkerUnavailable(WorkerError):
+    """No worker is alive to take the job."""
+
+    code = "worker_unavailable"
+    retry_after = 5.0
+
+
+class DataFolderInUse(HarkenError):
+    """Another server runs on this data folder."""
+
+    code = "data_folder_in_use"
+
+
+class MissingExtra(HarkenError):
+    """An optional part of harken is not installed."""
+
+    code = "missing_extra"
+
+
+def by_code() -> dict[str, type[HarkenError]]:
+    """Every error class by its stable code."""
+    found: dict[str, type[HarkenError]] = {}
+    todo: list[type[HarkenError]] = [HarkenError]
+    while todo:
+        kind = todo.pop()
+        found.setdefault(kind.code, kind)
+        todo.extend(kind.__subclasses__())
+    return found
+
+
+def revive(code: str, message: str) -> HarkenError:
+    """The error that was stored as ``code`` and ``message``; unknown codes become :class:`JobFailed`."""
+    kind = by_code().get(code)
+    return kind(message) if kind is not None else JobFailed.of(code, message)

@@ -1,0 +1,333 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The nouns of harken: words, segments, transcripts, options and jobs.
+
+Frozen dataclasses and enums, times in seconds, no I/O. Everything else imports this module and this module imports
+nothing of harken, so it knows no engine, no database and no dialect.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
+
+SAMPLE_RATE = 16_000
+"""Samples per second of all audio inside harken (mono, float32)."""
+
+Task = Literal["transcribe", "translate"]
+Mode = Literal["default", "fast"]
+Channels = Literal["mix", "split"]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word with its place in the recording: ``[start, end)`` in seconds."""
+
+    start: float
+    end: float
+    text: str
+    """With the blank before it, where the language writes one; joined words give the segment's text."""
+    probability: float
+    """Mean probability of the word's tokens, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A run of words that the recogniser gave as one piece, ``[start, end)`` in seconds."""
+
+    start: float
+    end: float
+    text: str
+    words: tuple[Word, ...] = ()
+    """Empty unless word times were asked for."""
+    tokens: tuple[int, ...] = ()
+    avg_logprob: float = 0.0
+    """Mean log-probability of the tokens of the window the segment came from."""
+    no_speech_prob: float = 0.0
+    """The recogniser's own probability that the window holds no speech."""
+    compression_ratio: float = 0.0
+    """zlib ratio of the window's text; high values mean repetition."""
+    temperature: float = 0.0
+    """The sampling temperature that gave the text."""
+    language: str | None = None
+    """ISO 639-1 code that the window was decoded in."""
+    channel: int | None = None
+    """Channel of the recording, from 0, when every channel is transcribed on its own."""
+
+
+class DropReason(enum.StrEnum):
+    """Why text that the recogniser wrote is not in the transcript."""
+
+    NO_SPEECH = "no_speech"
+    LOW_CONFIDENCE = "low_confidence"
+    REPETITION = "repetition"
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Text that was left out, where it stood and why."""
+
+    start: float
+    end: float
+    text: str
+    reason: DropReason
+    avg_logprob: float = 0.0
+    no_speech_prob: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A stretch of a recording that is recognised as one piece: at most 30 s, ``[start, end)`` in seconds."""
+
+    start: float
+    end: float
+    speech: tuple[tuple[float, float], ...] = ()
+    """The detected speech inside it; empty when speech detection was off."""
+    channel: int | None = None
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class WindowResult:
+    """What the recogniser heard in one window."""
+
+    window: Window
+    segments: tuple[Segment, ...] = ()
+    dropped: tuple[Dropped, ...] = ()
+    language: str | None = None
+    language_probability: float | None = None
+    """None when the language was given, not detected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of the detected speech became text. Both in seconds; ``speech`` is 0 without speech detection."""
+
+    speech: float = 0.0
+    missed: float = 0.0
+    """Seconds of detected speech that got no words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Where the time went, in seconds of wall clock."""
+
+    queued: float = 0.0
+    processing: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """Waiting and work together."""
+        return self.queued + self.processing
+
+
+@dataclass(frozen=True, slots=True)
+class Transcript:
+    """What was said in a recording."""
+
+    segments: tuple[Segment, ...]
+    language: str
+    """ISO 639-1 code; of a recording with several languages, the one with most speech."""
+    duration: float
+    """Seconds of audio that were decoded."""
+    model: str
+    """Canonical name of the model that was really used."""
+    language_probability: float | None = None
+    languages: tuple[tuple[str, float], ...] = ()
+    """Every language heard, with its seconds of speech, most first."""
+    task: Task = "transcribe"
+    dropped: tuple[Dropped, ...] = ()
+    coverage: Coverage = field(default_factory=Coverage)
+    warnings: tuple[str, ...] = ()
+    timing: Timing = field(default_factory=Timing)
+
+    @property
+    def text(self) -> str:
+        """The whole text, the segments' texts joined as the language writes them."""
+        return "".join(segment.text for segment in self.segments).strip()
+
+    @property
+    def words(self) -> tuple[Word, ...]:
+        """Every word of every segment; empty unless word times were asked for."""
+        return tuple(word for segment in self.segments for word in segment.words)
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to recognise. Defaults are the server's; ``validate`` in :mod:`harken.pipeline` checks the ranges."""
+
+    model: str | None = None
+    """Any name of the catalog; None is the default model."""
+    language: str | None = None
+    """ISO 639-1 code or English name; None detects it."""
+    task: Task = "transcribe"
+    prompt: str | None = None
+    """Text that is taken as said before the first window."""
+    vocabulary: tuple[str, ...] = ()
+    """Words whose odds are raised in every window (hot words)."""
+    word_timestamps: bool = False
+    without_timestamps: bool = False
+    """One segment a window, no times inside it."""
+    vad_filter: bool = True
+    condition_on_previous_text: bool = False
+    beam_size: int | None = None
+    """None leaves the search to the mode: greedy first, a beam where greedy is not sure."""
+    best_of: int | None = None
+    """Candidates when sampling at a temperature over 0."""
+    temperature: float | None = None
+    """None is 0 with fallback to higher temperatures; a number is used as it is, without fallback."""
+    offset: float = 0.0
+    """Seconds to leave out at the start; times still count from the start of the recording."""
+    duration: float | None = None
+    """Seconds to recognise from ``offset`` on; None is all."""
+    channels: Channels = "mix"
+    """``mix`` mixes channels down; ``split`` gives one transcript per channel, merged by time."""
+    mode: Mode = "default"
+    """``fast`` trades accuracy for speed."""
+    cpu_threads: int | None = None
+    num_workers: int | None = None
+
+    def but(self, **changes: Any) -> Options:
+        """A copy with some fields changed."""
+        return replace(self, **changes)
+
+
+class JobState(enum.StrEnum):
+    """The life of a job: queued, processing, then one of the three ends."""
+
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen to the job."""
+        return self in (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
+
+
+class Lane(enum.StrEnum):
+    """Interactive when a caller waits or the audio is short; else batch."""
+
+    INTERACTIVE = "interactive"
+    BATCH = "batch"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One recording to transcribe, from its submission to its end. Times are seconds since the epoch."""
+
+    id: str
+    """UUID."""
+    owner: str
+    """Id of the caller's key; the same for everyone where no keys are set."""
+    state: JobState
+    lane: Lane
+    options: Options
+    filename: str
+    """As the client named it, for display only."""
+    created: float
+    updated: float
+    audio: str | None = None
+    """Key of the recording in the blob store; None once it was swept."""
+    size: int = 0
+    """Bytes of the recording."""
+    duration: float | None = None
+    """Seconds of audio, as far as known."""
+    position: float = 0.0
+    """Seconds of audio that are done."""
+    started: float | None = None
+    ended: float | None = None
+    deadline: float | None = None
+    """When the job fails if it has not ended."""
+    cancel_requested: bool = False
+    error_code: str | None = None
+    error_message: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def progress(self) -> float:
+        """0 to 1; 1 only when completed."""
+        if self.state is JobState.COMPLETED:
+            return 1.0
+        if not self.duration:
+            return 0.0
+        return min(0.99, self.position / self.duration)
+
+
+def plain(value: Any) -> Any:
+    """A dataclass of this module, and all in it, as JSON types."""
+    if isinstance(value, enum.Enum):
+        return value.value
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if hasattr(value, "__dataclass_fields__"):
+        return {item.name: plain(getattr(value, item.name)) for item in fields(value)}
+    return value
+
+
+def options_from(data: dict[str, Any]) -> Options:
+    """The inverse of :func:`plain` for :class:`Options`; unknown keys are left out, so older rows stay readable."""
+    known = {item.name for item in fields(Options)}
+    kept = {key: value for key, value in data.items() if key in known}
+    kept["vocabulary"] = tuple(kept.get("vocabulary") or ())
+    return Options(**kept)
+
+
+def segment_from(data: dict[str, Any]) -> Segment:
+    """The inverse of :func:`plain` for :class:`Segment`."""
+    return Segment(
+        **{
+            **data,
+            "words": tuple(Word(**word) for word in data["words"]),
+            "tokens": tuple(data["tokens"]),
+        }
+    )
+
+
+def dropped_from(data: dict[str, Any]) -> Dropped:
+    """The inverse of :func:`plain` for :class:`Dropped`."""
+    return Dropped(**{**data, "reason": DropReason(data["reason"])})
+
+
+def window_from(data: dict[str, Any]) -> Window:
+    """The inverse of :func:`plain` for :class:`Window`."""
+    return Window(
+        start=data["start"],
+        end=data["end"],
+        speech=tuple((span[0], span[1]) for span in data["speech"]),
+        channel=data["channel"],
+    )
+
+
+def result_from(data: dict[str, Any]) -> WindowResult:
+    """The inverse of :func:`plain` for :class:`WindowResult`."""
+    return WindowResult(
+        window=window_from(data["window"]),
+        segments=tuple(segment_from(item) for item in data["segments"]),
+        dropped=tuple(dropped_from(item) for item in data["dropped"]),
+        language=data["language"],
+        language_probability=data["language_probability"],
+    )
+
+
+def transcript_from(data: dict[str, Any]) -> Transcript:
+    """The inverse of :func:`plain` for :class:`Transcript`."""
+    return Transcript(
+        segments=tuple(segment_from(item) for item in data["segments"]),
+        language=data["language"],
+        duration=data["duration"],
+        model=data["model"],
+        language_probability=data["language_probability"],
+        languages=tuple((item[0], item[1]) for item in data["languages"]),
+        task=data["task"],
+        dropped=tuple(dropped_from(item) for item in data["dropped"]),
+        coverage=Coverage(**data["coverage"]),
+        warnings=tuple(data["warnings"]),
+        timing=Timing(**data["timing"]),
+    )

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sockets of the house: what the service and the workflow need, and adapters provide.
+
+Protocols and the small values that pass through them. Times are seconds since the epoch. Knows no database, no queue
+and no file system layout; ``wiring`` names the adapters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from harken.model import Job, Transcript, WindowResult
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """A job to be made, with what must hold in the same transaction."""
+
+    job: Job
+    idempotency_key: str | None = None
+    fingerprint: str = ""
+    """SHA-256 of the recording and the options: the same key with another fingerprint is a conflict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some jobs, newest first, and the cursor of the next page (None at the end)."""
+
+    jobs: tuple[Job, ...]
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """One part that must work before the server can: its name, whether it does, and what to do if not."""
+
+    part: str
+    ok: bool
+    detail: str
+
+
+class Store(Protocol):
+    """Jobs, windows and transcripts in a database. Every method is one transaction.
+
+    Methods that change a job which has already ended leave it as it is: an end is final.
+    """
+
+    def job(self, job_id: str, owner: str | None = None) -> Job:
+        """The job. ``owner`` None is any. Raises :class:`~harken.errors.JobNotFound`."""
+
+    def jobs(self, owner: str | None, limit: int, cursor: str | None = None) -> Page:
+        """Jobs newest first. Raises :class:`~harken.errors.InvalidOption` for a cursor that is none."""
+
+    def start(self, job_id: str) -> Job:
+        """Mark as processing (again, after a crash); the first start time stays."""
+
+    def save_windows(
+        self, job_id: str, results: Sequence[tuple[int, WindowResult]], *, position: float, duration: float | None
+    ) -> None:
+        """Upsert recognised windows by (job, index), and the job's ``position`` and ``duration`` in seconds."""
+
+    def windows(self, job_id: str, after: int = -1) -> list[tuple[int, WindowResult]]:
+        """The saved windows with an index over ``after``, in order, up to the first gap.
+
+        A listener that asks again with the last index it got sees every window once, in order, without repeats.
+        """
+
+    def window_indices(self, job_id: str) -> set[int]:
+        """Indices of every saved window, gaps or not."""
+
+    def complete(self, job_id: str, transcript: Transcript) -> Job:
+        """Save the transcript and end the job."""
+
+    def fail(self, job_id: str, code: str, message: str) -> Job:
+        """End the job with an error."""
+
+    def request_cancel(self, job_id: str) -> Job:
+        """A queued job is cancelled at once, a running one is marked. Raises JobNotFound, JobEnded."""
+
+    def cancelled(self, job_id: str) -> Job:
+        """End the job as cancelled."""
+
+    def transcript(self, job_id: str) -> Transcript | None:
+        """The transcript of a completed job."""
+
+    def delete(self, job_id: str) -> None:
+        """Remove the job, its windows and its transcript."""
+
+    def audio_swept(self, job_id: str) -> None:
+        """Note that the recording is gone from the blob store."""
+
+    def expired_audio(self, ended_before: float, limit: int = 100) -> list[Job]:
+        """Jobs that ended before that time and still have their recording."""
+
+    def expired_jobs(self, ended_before: float, limit: int = 100) -> list[Job]:
+        """Jobs that ended before that time."""
+
+    def overdue(self, now: float, limit: int = 100) -> list[Job]:
+        """Jobs past their deadline that have not ended."""
+
+    def audio_keys(self) -> set[str]:
+        """Keys of every recording that a job owns."""
+
+    def workers_alive(self, within: float) -> int:
+        """Executors whose heart beat in the last ``within`` seconds, by the database's clock."""
+
+    def ping(self) -> None:
+        """Raise when the database cannot be read."""
+
+    def close(self) -> None:
+        """Give connections back."""
+
+
+class BlobStore(Protocol):
+    """Recordings by key."""
+
+    def adopt(self, path: Path, key: str) -> None:
+        """Take over a finished local file under ``key``; the file is gone from ``path`` afterwards."""
+
+    def local(self, key: str) -> AbstractContextManager[Path]:
+        """The recording as a local file for the length of the context. Raises FileNotFoundError."""
+
+    def delete(self, key: str) -> None:
+        """Remove; a key that is not there is no error."""
+
+    def keys(self) -> set[str]:
+        """Every key, for the sweeper."""
+
+
+class JobEngine(Protocol):
+    """Durable jobs: what was submitted is done once, whatever dies."""
+
+    def submit(self, submission: Submission) -> tuple[Job, bool]:
+        """Insert the job and enqueue its workflow in one transaction.
+
+        Returns the job and whether it is new (False: the idempotency key gave an earlier one). Raises QueueFull or
+        IdempotencyConflict; then nothing was inserted.
+        """
+
+    def cancel(self, job_id: str) -> None:
+        """Take a job that has been cancelled off the queue, if it is still on it."""
+
+    def close(self) -> None:
+        """Give connections back."""
+
+
+ProgressHook = Callable[[float, float | None], None]
+"""Called with seconds done and seconds in all (None while unknown)."""
