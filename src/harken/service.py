@@ -7,6 +7,7 @@ not HTTP, SQL or the queue.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import time
@@ -154,10 +155,8 @@ class Service:
     def delete(self, job_id: str, caller: Caller) -> None:
         """Remove the job, its recording and its text; a running one is cancelled first."""
         job = self._store.job(job_id, caller.id)
-        try:
+        with contextlib.suppress(JobEnded):
             self.cancel(job_id, caller)
-        except JobEnded:
-            pass
         if job.audio is not None:
             self._blobs.delete(job.audio)
         self._store.delete(job_id)
