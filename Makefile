@@ -41,8 +41,8 @@ lint: $(VENV)/.test
 ## make lock    compile requirements/*.txt again from pyproject.toml
 lock: $(VENV)/.uv
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 requirements/uv.in -o requirements/uv.txt
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml --extra server --extra postgres -o requirements/serve.txt
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml --extra server --extra postgres --extra onnx --extra bench --group test -c requirements/serve.txt -o requirements/test.txt
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml --extra server --extra postgres --group build -o requirements/serve.txt
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml --extra server --extra postgres --extra onnx --extra bench --group build --group test -c requirements/serve.txt -o requirements/test.txt
 
 ## make clean   remove the virtual environment; models and data stay
 clean:
@@ -57,7 +57,7 @@ $(VENV)/.uv: requirements/uv.txt
 $(VENV)/.serve: $(VENV)/.uv $(LOCKS) pyproject.toml
 	@echo "installing dependencies..."
 	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/serve.txt
-	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps -e .
+	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
 $(VENV)/.models: $(VENV)/.serve
