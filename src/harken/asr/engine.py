@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The seam between the pipeline and an engine: what every recogniser takes and gives.
+
+Knows no engine's types, no model files' layout and no job: an engine is given windows of samples and answers with
+:class:`~harken.model.WindowResult`, times absolute in the recording.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from harken.model import Options, Window, WindowResult
+
+Samples = npt.NDArray[np.float32]
+"""Mono audio at :data:`harken.model.SAMPLE_RATE`, -1 to 1."""
+
+MARGIN = 1.0
+"""Seconds that an engine hears after a window's end, as silence: without any, last words are repeated."""
+
+BUCKET = 2.0
+"""Seconds that the heard length is rounded up to, so that windows of about one length can share a batch."""
+
+LONGEST = 30.0
+"""Seconds that an engine hears at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What later windows of a recording may know of earlier ones. Plain JSON types inside."""
+
+    languages: tuple[tuple[str, float], ...] = ()
+    """Evidence so far: language code and seconds of speech that were heard in it."""
+    text: str = ""
+    """Text said before, for ``condition_on_previous_text``."""
+
+
+class WindowAudio(Protocol):
+    """A window and exactly its samples."""
+
+    @property
+    def window(self) -> Window:
+        """Where it stands in the recording."""
+
+    @property
+    def samples(self) -> Samples:
+        """``window.duration`` seconds of audio."""
+
+
+class Recognizer(Protocol):
+    """One loaded model. Used by one thread at a time."""
+
+    @property
+    def name(self) -> str:
+        """The engine and the folder's model, for people."""
+
+    def recognise(self, windows: Sequence[WindowAudio], options: Options, context: Context) -> list[WindowResult]:
+        """What was said in each window, in the same order.
+
+        Language detection, second passes over an uncovered tail and quality retries happen inside. A window's result
+        does not depend on the windows beside it, only on its samples, the options and the context.
+
+        Raises:
+            InvalidOption: the model cannot do what the options ask, say translate with an English-only one.
+        """
+
+    def close(self) -> None:
+        """Give the model's memory back."""
+
+
+def heard_seconds(window: Window) -> float:
+    """How long an engine's input for ``window`` is: its duration and margin, rounded up to the bucket."""
+    return min(LONGEST, math.ceil((window.duration + MARGIN) / BUCKET) * BUCKET)
+
+
+def batch_key(window: Window, options: Options, context: Context | None = None) -> str:
+    """Equal for windows, of any recording, that may be recognised in one call: same length, options and context."""
+    context = context or Context()
+    same = options.but(vad_filter=True, offset=0.0, duration=None, channels="mix", cpu_threads=None, num_workers=None)
+    return repr((heard_seconds(window), astuple(same), astuple(context)))
+
+
+def load(
+    folder: Path, *, engine: str = "whisper", device: str = "auto", compute_type: str = "default", threads: int = 1
+) -> Recognizer:
+    """Load the model in ``folder``.
+
+    Args:
+        folder: an installed model, as :class:`harken.models.store.ModelStore` gives it.
+        engine: ``whisper`` (CTranslate2) or ``onnx`` (onnx-asr).
+        device: ``cpu``, ``cuda`` or ``auto``.
+        compute_type: CTranslate2's; ``default`` is int8 on a CPU.
+        threads: threads of one recogniser; a process for each core is faster than threads.
+
+    Raises:
+        ModelUnavailable: the folder holds no such model.
+        MissingExtra: the engine's library is not installed.
+    """
+    # Engines are imported when used: each brings a large native library.
+    if engine == "onnx":
+        from harken.asr.onnx import OnnxRecognizer  # noqa: PLC0415
+
+        return OnnxRecognizer(folder, threads=threads)
+    from harken.asr.whisper import WhisperRecognizer  # noqa: PLC0415
+
+    return WhisperRecognizer(folder, device=device, compute_type=compute_type, threads=threads)
