@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harken import pipeline
+from harken.audio.probe import MediaInfo
 from harken.errors import JobEnded, JobFailed, JobNotFinished, revive
 from harken.model import Job, JobState, Lane, Options, Transcript, WindowResult, plain
 from harken.models.catalog import Catalog
@@ -50,7 +51,10 @@ class Limits:
 
 
 class Service:
-    """The use cases of harken, over its ports."""
+    """The use cases of harken, over its ports.
+
+    ``probe`` reads a recording's headers; it runs native code on strangers' bytes, so wiring puts it in a process of its own.
+    """
 
     def __init__(
         self,
@@ -58,6 +62,7 @@ class Service:
         blobs: BlobStore,
         engine: JobEngine,
         catalog: Catalog,
+        probe: Callable[[Path], MediaInfo],
         limits: Limits,
         checks: Callable[[], list[Readiness]],
         clock: Callable[[], float] = time.time,
@@ -66,6 +71,7 @@ class Service:
         self._blobs = blobs
         self._engine = engine
         self.catalog = catalog
+        self._probe = probe
         self._limits = limits
         self._checks = checks
         self._clock = clock
@@ -99,7 +105,7 @@ class Service:
         key: str | None = None
         try:
             options = self.check(options)
-            info = pipeline.probe(upload.path)
+            info = self._probe(upload.path)
             pipeline.check_duration(info.duration, self._limits.max_audio_seconds)
             now = self._clock()
             short = info.duration is not None and info.duration <= self._limits.interactive_seconds
