@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A transcript as a file: txt, srt, vtt, tsv, ass, json, md.
+
+Every format escapes what its readers would take for markup. Knows no wire forms of a dialect.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from harken.errors import InvalidOption
+from harken.model import Segment, Transcript, plain
+from harken.text import breaks
+from harken.text.cues import Cue, cut, speaker
+
+_WORD_JOINER = "\u2060"
+"""Takes no room and stands between two characters that together would be markup."""
+
+_WIDE_BRACES = str.maketrans("{}", "\uff5b\uff5d")
+
+_PARAGRAPH_PAUSE = 2.0
+"""Seconds of silence after which a new paragraph begins."""
+_PARAGRAPH_LENGTH = 600
+"""Characters after which a paragraph ends with the next sentence."""
+
+_ASS_HEAD = """\
+[Script Info]
+ScriptType: v4.00+
+PlayResX: 1920
+PlayResY: 1080
+WrapStyle: 2
+ScaledBorderAndShadow: yes
+
+[V4+ Styles]
+Format: Name, Fontname, Fontsize, PrimaryColour, SecondaryColour, OutlineColour, BackColour, Bold, Italic, Underline, \
+StrikeOut, ScaleX, ScaleY, Spacing, Angle, BorderStyle, Outline, Shadow, Alignment, MarginL, MarginR, MarginV, Encoding
+Style: Default,Arial,60,&H00FFFFFF,&H000000FF,&H00000000,&H80000000,0,0,0,0,100,100,0,0,1,3,1,2,60,60,50,1
+
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+"""
+
+
+def _txt(transcript: Transcript) -> str:
+    return "".join(f"{_named(segment)}{text}\n" for segment, text in _said(transcript))
+
+
+def _srt(transcript: Transcript) -> str:
+    return "".join(
+        f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n{_srt_text(cue)}\n\n"
+        for number, cue in enumerate(cut(transcript), 1)
+    )
+
+
+def _srt_text(cue: Cue) -> str:
+    text = "\n".join(cue.lines)
+    text = re.sub(r"<(?=[/a-zA-Z])", "<" + _WORD_JOINER, text).replace("{\\", "{" + _WORD_JOINER + "\\")
+    return (f"{cue.speaker}: " if cue.speaker else "") + text.replace("-->", "->")
+
+
+def _vtt(transcript: Transcript) -> str:
+    blocks = [f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{_vtt_text(cue)}\n" for cue in cut(transcript)]
+    return "\n".join(["WEBVTT\n", *blocks])
+
+
+def _vtt_text(cue: Cue) -> str:
+    text = "\n".join(cue.lines).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return (f"<v {cue.speaker}>" if cue.speaker else "") + text
+
+
+def _ass(transcript: Transcript) -> str:
+    return _ASS_HEAD + "".join(
+        f"Dialogue: 0,{_ass_clock(cue.start)},{_ass_clock(cue.end)},Default,{cue.speaker or ''},0,0,0,,"
+        f"{_ass_text(cue)}\n"
+        for cue in cut(transcript)
+    )
+
+
+def _ass_text(cue: Cue) -> str:
+    # There is no escape that every player knows: a joiner makes the backslash harmless, wide braces look the same.
+    lines = (line.replace("\\", "\\" + _WORD_JOINER).translate(_WIDE_BRACES) for line in cue.lines)
+    return "\\N".join(lines)
+
+
+def _tsv(transcript: Transcript) -> str:
+    rows = (
+        f"{round(segment.start * 1000)}\t{round(segment.end * 1000)}\t{_named(segment)}{text}\n"
+        for segment, text in _said(transcript)
+    )
+    return "start\tend\ttext\n" + "".join(rows)
+
+
+def _json(transcript: Transcript) -> str:
+    return json.dumps({"text": transcript.text, **plain(transcript)}, ensure_ascii=False) + "\n"
+
+
+def _md(transcript: Transcript) -> str:
+    return "\n".join(
+        f"**\\[{_clock(start)}\\]** {f'**{name}:** ' if name else ''}{_md_text(text)}\n"
+        for start, name, text in _paragraphs(transcript)
+    )
+
+
+def _md_text(text: str) -> str:
+    return re.sub(r"([\\`*_{}\[\]<>#|~$&])", r"\\\1", text)
+
+
+def _paragraphs(transcript: Transcript) -> Iterator[tuple[float, str | None, str]]:
+    """Start, speaker and text: a new one at a pause, at another speaker, or when it is long and a sentence ends."""
+    open_: list[Segment] = []
+
+    def text() -> str:
+        return breaks.clean(_join(open_))
+
+    for segment, said in _said(transcript):
+        if open_:
+            last = open_[-1]
+            long = len(text()) > _PARAGRAPH_LENGTH and breaks.ends_sentence(breaks.clean(last.text), said)
+            if long or speaker(segment) != speaker(last) or segment.start - last.end >= _PARAGRAPH_PAUSE:
+                yield open_[0].start, speaker(last), text()
+                open_ = []
+        open_.append(segment)
+    if open_:
+        yield open_[0].start, speaker(open_[0]), text()
+
+
+def _join(segments: list[Segment]) -> str:
+    joined = ""
+    for segment in segments:
+        blank = joined and not breaks.may_part(joined, segment.text)
+        joined += (" " if blank else "") + segment.text
+    return joined
+
+
+def _said(transcript: Transcript) -> Iterator[tuple[Segment, str]]:
+    for segment in transcript.segments:
+        if text := breaks.clean(segment.text):
+            yield segment, text
+
+
+def _named(segment: Segment) -> str:
+    name = speaker(segment)
+    return f"{name}: " if name else ""
+
+
+def _clock(seconds: float, mark: str | None = None) -> str:
+    """``hh:mm:ss``, with the mark and milliseconds after it when there is a mark."""
+    total = round(seconds * 1000)
+    hours, minutes, rest = total // 3_600_000, total // 60_000 % 60, total % 60_000
+    whole = f"{hours:02}:{minutes:02}:{rest // 1000:02}"
+    return whole if mark is None else f"{whole}{mark}{rest % 1000:03}"
+
+
+def _ass_clock(seconds: float) -> str:
+    total = int(seconds * 100 + 1e-6)
+    return f"{total // 360_000}:{total // 6000 % 60:02}:{total // 100 % 60:02}.{total % 100:02}"
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format that transcripts are written in."""
+
+    name: str
+    suffix: str
+    """Of file names, with the dot."""
+    media_type: str
+    write: Callable[[Transcript], str]
+
+
+FORMATS: dict[str, Format] = {
+    form.name: form
+    for form in (
+        Format("txt", ".txt", "text/plain; charset=utf-8", _txt),
+        Format("srt", ".srt", "application/x-subrip; charset=utf-8", _srt),
+        Format("vtt", ".vtt", "text/vtt; charset=utf-8", _vtt),
+        Format("tsv", ".tsv", "text/tab-separated-values; charset=utf-8", _tsv),
+        Format("ass", ".ass", "text/x-ssa; charset=utf-8", _ass),
+        Format("json", ".json", "application/json", _json),
+        Format("md", ".md", "text/markdown; charset=utf-8", _md),
+    )
+}
+"""Every format by name."""
+
+
+def render(transcript: Transcript, form: str) -> str:
+    """The transcript in one of :data:`FORMATS`.
+
+    ``txt`` has one line a segment; ``srt``, ``vtt`` and ``ass`` have cues cut for reading; ``tsv`` has start and end
+    in milliseconds; ``json`` is all that harken knows; ``md`` has paragraphs. A transcript without text gives a valid
+    empty file. Raises :class:`~harken.errors.InvalidOption` for another format.
+    """
+    if form not in FORMATS:
+        raise InvalidOption(f"no format {form!r}; there are {', '.join(FORMATS)}", param="response_format")
+    return FORMATS[form].write(transcript)
