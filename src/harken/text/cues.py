@@ -39,7 +39,7 @@ SLIVER = 0.2
 # What the parts of a cut cost, against 1 for every cue.
 _AT_SENTENCE, _AT_PAUSE, _AT_CLAUSE, _AT_SEGMENT, _IN_PHRASE = 0.0, 0.3, 0.6, 0.8, 2.0
 _OVER_BREATH, _OVER_LONG_PAUSE = 0.8, 2.0
-_PER_MISSING_SECOND = 4.0
+_PER_MISSING_SECOND = 8.0
 _PER_TIMES_TOO_FAST = 4.0
 
 

@@ -57,7 +57,7 @@ def _srt(transcript: Transcript) -> str:
 
 def _srt_text(cue: Cue) -> str:
     text = "\n".join(cue.lines)
-    text = re.sub(r"<(?=[/a-zA-Z])", "<" + _WORD_JOINER, text).replace("{\\", "{" + _WORD_JOINER + "\\")
+    text = re.sub(r"<(?=[\s/]*[a-zA-Z])", "<" + _WORD_JOINER, text).replace("{\\", "{" + _WORD_JOINER + "\\")
     return (f"{cue.speaker}: " if cue.speaker else "") + text.replace("-->", "->")
 
 
