@@ -14,6 +14,7 @@ This module knows no HTTP, no database and no engine; dialects map the classes t
     │   └── CorruptMedia            recognisable media that breaks before any audio comes out
     ├── LimitExceeded               an operator's limit
     │   ├── UploadTooLarge
+    │   ├── UploadStalled           the client stopped sending
     │   ├── AudioTooLong
     │   ├── QueueFull
     │   ├── TooManyRequests
@@ -125,6 +126,12 @@ class UploadTooLarge(LimitExceeded):
     """More bytes than an upload may have."""
 
     code = "upload_too_large"
+
+
+class UploadStalled(LimitExceeded):
+    """The client stopped sending in the middle of an upload."""
+
+    code = "upload_stalled"
 
 
 class AudioTooLong(LimitExceeded):

@@ -249,6 +249,9 @@ class Job:
     error_code: str | None = None
     error_message: str | None = None
     warnings: tuple[str, ...] = ()
+    """What the client should know of its request: fields that were ignored, say."""
+    view: dict[str, Any] = field(default_factory=dict)
+    """How the result was asked for (its format, say), as JSON types; only the dialect that made the job reads it."""
 
     @property
     def progress(self) -> float:

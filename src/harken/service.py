@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harken import pipeline
 from harken.audio.probe import MediaInfo
@@ -92,10 +93,13 @@ class Service:
         *,
         waits: bool,
         idempotency_key: str | None = None,
+        warnings: tuple[str, ...] = (),
+        view: dict[str, Any] | None = None,
     ) -> Job:
         """Make a job of a spooled recording; on return the spooled file belongs to the job or is gone.
 
         ``waits`` says that the caller holds the line: such jobs, and short recordings, take the interactive lane.
+        ``warnings`` and ``view`` are kept with the job for the dialect.
 
         Raises:
             InvalidRequest: an option is not valid.
@@ -127,6 +131,8 @@ class Service:
                         size=upload.size,
                         duration=info.duration,
                         deadline=now + self._limits.job_deadline,
+                        warnings=warnings,
+                        view=view or {},
                     ),
                     idempotency_key=idempotency_key,
                     fingerprint=_fingerprint(upload, options),
