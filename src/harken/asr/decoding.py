@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whisper on CTranslate2: the only module that touches its types. Features in, hypotheses out.
+
+Knows prompts and searches, but no windows, no times of a recording and no rules about what to keep.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+import numpy as np
+
+from harken.asr.features import FRAMES_PER_SECOND, Features, log_mel
+from harken.asr.quality import Hypothesis
+from harken.errors import ModelUnavailable
+
+_SEEDING = threading.Lock()
+
+TOKENS_PER_SECOND = 25.0
+"""More than anyone says; a search that goes on longer is caught in a loop."""
+
+LONGEST_SEQUENCE = 448
+"""Positions of Whisper's decoder, prompt included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """How to look for the text: ``temperature`` 0 is a beam search (greedy at 1), over 0 samples ``candidates``."""
+
+    beam_size: int = 1
+    patience: float = 1.0
+    temperature: float = 0.0
+    candidates: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """Where each text token was heard, in seconds from the input's start."""
+
+    starts: tuple[float, ...]
+    """One more than there are tokens: the last is where the last token ends."""
+    probabilities: tuple[float, ...]
+
+
+class Encoded:
+    """A batch that the encoder has heard. Rows can be taken out for another search."""
+
+    def __init__(self, view: Any, frames: int) -> None:
+        self.view = view
+        self.frames = frames
+
+    def rows(self, rows: Sequence[int]) -> Encoded:
+        """Some of the batch, in that order."""
+        if list(rows) == list(range(self.view.shape[0])):
+            return self
+        taken = np.ascontiguousarray(np.asarray(self.view)[list(rows)])
+        return Encoded(ctranslate2.StorageView.from_array(taken), self.frames)
+
+
+class Decoder:
+    """One loaded model."""
+
+    def __init__(self, folder: Path, *, device: str, compute_type: str, threads: int) -> None:
+        for name in ("model.bin", "config.json"):
+            if not (folder / name).is_file():
+                raise ModelUnavailable(f"{folder.name} has no {name}; fetch the model again")
+        if device == "auto":
+            device = "cuda" if ctranslate2.get_cuda_device_count() else "cpu"
+        if compute_type == "default" and device == "cpu":
+            compute_type = "int8"
+        self._load: Callable[[], Any] = partial(
+            ctranslate2.models.Whisper, str(folder), device=device, compute_type=compute_type, intra_threads=threads
+        )
+        self._model = self._load()
+        self._to_cpu = device != "cpu"
+        self.multilingual: bool = self._model.is_multilingual
+        self.n_mels: int = self._model.n_mels
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        self._suppressed: list[int] = sorted(set(config.get("suppress_ids") or ()))
+
+    def close(self) -> None:
+        """Free the weights."""
+        self._model.unload_model()
+
+    def encode(self, audio: Sequence[np.ndarray], seconds: float) -> Encoded:
+        """Hear clips of at most ``seconds`` as one batch, each filled up with silence."""
+        frames = round(seconds * FRAMES_PER_SECOND)
+        batch: Features = np.stack([log_mel(samples, self.n_mels, frames) for samples in audio])
+        return Encoded(self._model.encode(ctranslate2.StorageView.from_array(batch), to_cpu=self._to_cpu), frames)
+
+    def languages(self, encoded: Encoded) -> list[dict[str, float]]:
+        """For each clip of the batch, the probability of every language, most likely first."""
+        return [
+            {token.strip("<|>"): float(probability) for token, probability in row}
+            for row in self._model.detect_language(encoded.view)
+        ]
+
+    def search(
+        self, encoded: Encoded, prompts: Sequence[Sequence[int]], search: Search, first_start: float
+    ) -> list[Hypothesis]:
+        """The best text of each clip, as tokens without the prompt. Prompts are of one length.
+
+        ``first_start`` is the latest time of the first timestamp, in seconds.
+        """
+        prompt_length = len(prompts[0])
+        longest = prompt_length + 16 + round(encoded.frames / FRAMES_PER_SECOND * TOKENS_PER_SECOND)
+        settings: dict[str, Any] = {
+            "max_length": min(LONGEST_SEQUENCE, longest),
+            "return_scores": True,
+            "return_no_speech_prob": True,
+            "suppress_tokens": self._suppressed,
+            "max_initial_timestamp_index": round(first_start / 0.02),
+        }
+        if search.temperature == 0:
+            found = self._model.generate(
+                encoded.view,
+                [list(prompt) for prompt in prompts],
+                beam_size=search.beam_size,
+                patience=search.patience,
+                **settings,
+            )
+            return [_hypothesis(result, 0.0) for result in found]
+        return [self._sample(encoded.rows([row]), list(prompt), search, settings) for row, prompt in enumerate(prompts)]
+
+    def _sample(self, encoded: Encoded, prompt: list[int], search: Search, settings: dict[str, Any]) -> Hypothesis:
+        """Sample one clip, the same each time for the same clip.
+
+        CTranslate2 seeds its generator once in the life of a model's thread: a repeatable sample takes a fresh model.
+        """
+        with _SEEDING:
+            ctranslate2.set_random_seed(zlib.crc32(np.asarray(encoded.view).tobytes()))
+            model = self._load()
+            (result,) = model.generate(
+                encoded.view,
+                [prompt],
+                beam_size=1,
+                num_hypotheses=search.candidates,
+                sampling_topk=0,
+                sampling_temperature=search.temperature,
+                **settings,
+            )
+        return _hypothesis(result, search.temperature)
+
+    def align(
+        self, encoded: Encoded, start: Sequence[int], texts: Sequence[Sequence[int]], seconds: Sequence[float]
+    ) -> list[Alignment]:
+        """When each token of each clip's text was heard, by dynamic time warping over the cross attention.
+
+        Args:
+            encoded: as many clips as texts.
+            start: the start sequence, one for all.
+            texts: text tokens, none empty.
+            seconds: length of each clip; what comes after is not looked at.
+        """
+        frames = [max(2, round(length * FRAMES_PER_SECOND)) for length in seconds]
+        found = self._model.align(encoded.view, list(start), [list(text) for text in texts], frames)
+        return [_alignment(result, len(text)) for result, text in zip(found, texts, strict=True)]
+
+
+def _hypothesis(result: Any, temperature: float) -> Hypothesis:
+    tokens = tuple(result.sequences_ids[0])
+    # The score is the mean over the tokens; Whisper's thresholds count the end token too.
+    average = result.scores[0] * len(tokens) / (len(tokens) + 1) if tokens else result.scores[0]
+    return Hypothesis(tokens, float(average), float(result.no_speech_prob), temperature)
+
+
+def _alignment(result: Any, length: int) -> Alignment:
+    pairs = np.asarray(result.alignments, dtype=np.int64).reshape(-1, 2)
+    starts = [0.0] * (length + 1)
+    seen = -1
+    for token, frame in pairs:
+        if token > seen:
+            for index in range(seen + 1, min(int(token), length) + 1):
+                starts[index] = float(frame) * 0.02
+            seen = int(token)
+    last = float(pairs[-1, 1]) * 0.02 if len(pairs) else 0.0
+    for index in range(seen + 1, length + 1):
+        starts[index] = last
+    return Alignment(tuple(starts), tuple(float(value) for value in result.text_token_probs))
