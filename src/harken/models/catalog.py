@@ -72,9 +72,7 @@ class Catalog:
         if key in ("", DEFAULT_ALIAS):
             key = self._default
         preset = self._presets.get(key)
-        if preset is not None:
-            return Resolved(self._model(preset.model), preset)
-        return Resolved(self._model(name if name and key != self._default else key))
+        return Resolved(self._model(key if preset is None else preset.model), preset)
 
     def entry(self, name: str) -> ModelSpec:
         """The entry to fetch for ``name``: whatever :meth:`resolve` takes, and entries that are no recogniser."""

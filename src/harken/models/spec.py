@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from pathlib import PurePath
 from typing import Any
 
 from harken.errors import InvalidOption
@@ -23,6 +24,11 @@ class ModelFile:
     """Bytes; None where nobody pinned it."""
     sha256: str | None = None
     """Lower-case hex; None where nobody pinned it: then the hub's own hash is what a download is held to."""
+
+    def __post_init__(self) -> None:
+        # The name becomes a path below the models folder, so it must not lead out of it.
+        if self.name != PurePath(self.name).name:
+            raise ValueError(f"{self.name!r} is no plain file name")
 
     @property
     def pinned(self) -> bool:
@@ -80,7 +86,7 @@ class ModelSpec:
     """``whisper-ct2``, ``vad`` or ``sample``: what can be done with the files."""
     files: tuple[ModelFile, ...]
     sources: tuple[HubRepo | Packages, ...]
-    """Where the files can be had, in the order to try. A folder, where one is set, comes before all."""
+    """Where the files can be had, besides the user's own folder."""
     licence: str
     """SPDX expression of the files."""
     description: str

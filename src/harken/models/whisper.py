@@ -2,7 +2,7 @@
 """Catalog entries of the Whisper family, as converted to CTranslate2.
 
 Revisions and hashes are those that the hub itself gives for these repositories, as other projects have pinned them;
-only what several of them agree on is written down. The file of weights is pinned by SHA-256 in all but one entry.
+only what several of them agree on is written down. Two entries are pinned by revision alone.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ _PREPROCESSOR_V3 = ModelFile(
 
 _MULTILINGUAL = (_TOKENIZER, _VOCABULARY)
 _ENGLISH = (_TOKENIZER_EN, _VOCABULARY_EN)
+_UNPINNED = (ModelFile("preprocessor_config.json"), ModelFile("tokenizer.json"), ModelFile("vocabulary.json"))
 _V3 = (_PREPROCESSOR_V3, _TOKENIZER_V3, _VOCABULARY_V3)
 
 _BASE_1 = Archive(
@@ -269,7 +270,7 @@ WHISPER: tuple[ModelSpec, ...] = (
         "fe9b404fc56de3f7c38606ef9ba6fd83526d05e4",
         _config(),
         _weights(),
-        (ModelFile("preprocessor_config.json"), ModelFile("tokenizer.json"), ModelFile("vocabulary.json")),
+        _UNPINNED,
         parameters=756_000_000,
         description="Distil-Whisper large-v2, trained on English",
         translates=False,
@@ -290,15 +291,12 @@ WHISPER: tuple[ModelSpec, ...] = (
         "distil-large-v3.5",
         "distil-whisper/distil-large-v3.5-ct2",
         "9793ccc07920e0f830e1dba0343efcdf0ef8c903",
-        _config(2_690),
-        _weights(1_512_927_867, "c58b88b8585ffcd2135fddaaf421ce72cb223b32edea70d156aed1dea319a119"),
-        (
-            ModelFile("preprocessor_config.json", 340),
-            ModelFile("tokenizer.json", 2_480_645),
-            ModelFile("vocabulary.json", 1_068_114),
-        ),
+        _config(),
+        _weights(),
+        _UNPINNED,
         parameters=756_000_000,
         description="Distil-Whisper large-v3.5, trained on English",
         translates=False,
+        size_estimate=1_516_000_000,
     ),
 )

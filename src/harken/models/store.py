@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The folder of installed models: fetch, find, verify, delete.
+
+An installed model is ``<root>/<canonical name>/`` with its plain files and ``manifest.json``, which says size and
+SHA-256 of each as they were when they were fetched. It appears there whole, by one rename. Safe for several processes
+at once. Knows catalog entries and sources; knows nothing of how a model is run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from harken.errors import DiskFull, ModelCorrupt, ModelUnavailable
+from harken.models.catalog import Catalog
+from harken.models.delivery import Expected, Meter, Progress, Source, SourceFailed, Workspace, WrongBytes
+from harken.models.spec import ModelSpec
+
+_MANIFEST = "manifest.json"
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledFile:
+    """A file as it was when it was fetched."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """An installed model."""
+
+    name: str
+    source: str
+    """Where its files came from, for people."""
+    files: tuple[InstalledFile, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.files)
+
+
+class ModelStore:
+    """The models of one folder."""
+
+    def __init__(self, root: Path, sources: Sequence[Source] = (), catalog: Catalog | None = None) -> None:
+        self.root = root
+        self.catalog = catalog if catalog is not None else Catalog()
+        self._sources = tuple(sources)
+
+    def path(self, name: str) -> Path:
+        """Folder of an installed model, by any of its names. Looks at names and sizes, not at every byte.
+
+        Raises:
+            UnknownModel: nobody knows the name.
+            ModelUnavailable: it is not installed; the message says what is.
+        """
+        spec = self.catalog.entry(name)
+        if self._installed(spec) is None:
+            raise ModelUnavailable(
+                f"model {spec.name} is not installed; {self._others()}. Fetch it with: harken models fetch {spec.name}",
+                param="model",
+            )
+        return self.root / spec.name
+
+    def installed(self) -> list[Installed]:
+        """What is installed, in the order of the catalog."""
+        return [found for spec in self.catalog.entries() if (found := self._installed(spec)) is not None]
+
+    def fetch(self, name: str, progress: Progress | None = None) -> Path:
+        """Have the model installed; returns its folder. Touches no network when it is installed already.
+
+        Sources are asked in order until one delivers what is expected. What arrived before a connection broke is
+        kept for the next try. Another process that fetches the same model is waited for.
+
+        Raises:
+            UnknownModel: nobody knows the name.
+            ModelUnavailable: no source delivered it; the message says why not, and what is installed.
+            ModelCorrupt: a source delivered something else, and none after it delivered the model.
+            DiskFull: the disk has not enough room; nothing is left behind.
+        """
+        spec = self.catalog.entry(name)
+        if self._installed(spec) is None:
+            meter = Meter(progress)
+            with self._disk(spec), self._lock(spec, meter):
+                if self._installed(spec) is None:
+                    self._fetch(spec, meter)
+        return self.root / spec.name
+
+    def verify(self, name: str) -> Installed:
+        """Read every byte of an installed model, and hold it to the catalog and to what was fetched.
+
+        Raises:
+            ModelUnavailable: it is not installed.
+            ModelCorrupt: some files are not what they must be; the message names them.
+        """
+        spec = self.catalog.entry(name)
+        folder = self.root / spec.name
+        found = _read_manifest(folder)
+        if found is None:
+            self.path(name)
+            raise ModelCorrupt(f"model {spec.name} has no manifest in {folder}")
+        pinned = {file.name: file for file in spec.files}
+        wrong: list[str] = []
+        for file in found.files:
+            try:
+                Expected(file.size, file.sha256).check(folder / file.name)
+                if file.name in pinned:
+                    Expected.of(pinned[file.name]).check(folder / file.name)
+            except WrongBytes as error:
+                wrong.append(str(error))
+            except FileNotFoundError:
+                wrong.append(f"{file.name} is missing")
+        wrong.extend(f"{name} is missing" for name in pinned.keys() - {file.name for file in found.files})
+        if wrong:
+            raise ModelCorrupt(
+                f"model {spec.name} is damaged: {'; '.join(wrong)}. Delete it and fetch it again: "
+                f"harken models delete {spec.name} && harken models fetch {spec.name}"
+            )
+        return found
+
+    def delete(self, name: str) -> int:
+        """Remove an installed model, and what is left of an interrupted fetch; returns the bytes freed.
+
+        Raises:
+            ModelUnavailable: nothing of it is there.
+        """
+        spec = self.catalog.entry(name)
+        folder = self.root / spec.name
+        workspace = self._workspace(spec)
+        if not folder.exists() and not workspace.root.exists():
+            raise ModelUnavailable(f"model {spec.name} is not installed; {self._others()}", param="model")
+        with self._lock(spec, Meter()):
+            gone = workspace.root.with_name(f"{spec.name}.deleted")
+            gone.parent.mkdir(exist_ok=True)
+            freed = workspace.bytes()
+            if folder.exists():
+                # Renamed first, so that nobody finds half a model.
+                shutil.rmtree(gone, ignore_errors=True)
+                folder.rename(gone)
+                freed += Workspace(gone).bytes()
+                shutil.rmtree(gone)
+            shutil.rmtree(workspace.root, ignore_errors=True)
+        return freed
+
+    def _fetch(self, spec: ModelSpec, meter: Meter) -> None:
+        workspace = self._workspace(spec)
+        self._check_room(spec, workspace)
+        reasons: list[str] = []
+        wrong = False
+        for source in self._sources:
+            if not source.offers(spec):
+                continue
+            workspace.files.mkdir(parents=True, exist_ok=True)
+            workspace.downloads.mkdir(exist_ok=True)
+            meter.say(f"asking {source.label}")
+            try:
+                origin = source.deliver(spec, workspace, meter)
+            except SourceFailed as error:
+                wrong = wrong or isinstance(error, WrongBytes)
+                reasons.append(f"{source.label}: {error}")
+                continue
+            self._install(spec, workspace, origin)
+            return
+        why = "; ".join(reasons) or "no source has it"
+        message = f"model {spec.name} could not be fetched. {why}. {self._others()}"
+        if not wrong:
+            raise ModelUnavailable(message[:1].upper() + message[1:], param="model")
+        shutil.rmtree(workspace.root, ignore_errors=True)
+        raise ModelCorrupt(message, param="model")
+
+    def _install(self, spec: ModelSpec, workspace: Workspace, origin: str) -> None:
+        """The last check, the manifest, and the rename that makes the model appear."""
+        files = []
+        for file in spec.files:
+            path = workspace.files / file.name
+            sha256 = Expected.of(file).check(path)
+            files.append(InstalledFile(file.name, path.stat().st_size, sha256))
+            _flush(path)
+        manifest = workspace.files / _MANIFEST
+        manifest.write_text(json.dumps(asdict(Installed(spec.name, origin, tuple(files))), indent=2) + "\n")
+        _flush(manifest)
+        folder = self.root / spec.name
+        if folder.exists():
+            shutil.rmtree(folder)  # another version, or a damaged one: otherwise there would be nothing to fetch
+        workspace.files.rename(folder)
+        _flush(self.root)
+        shutil.rmtree(workspace.root, ignore_errors=True)
+
+    def _installed(self, spec: ModelSpec) -> Installed | None:
+        """The entry as installed, unless it is not there, not whole, or not the version that the catalog pins."""
+        folder = self.root / spec.name
+        found = _read_manifest(folder)
+        if found is None:
+            return None
+        known = {file.name: file for file in found.files}
+        for file in spec.files:
+            have = known.get(file.name)
+            if have is None or (file.sha256 is not None and file.sha256 != have.sha256):
+                return None
+            try:
+                if (folder / file.name).stat().st_size != have.size:
+                    return None
+            except FileNotFoundError:
+                return None
+        return found
+
+    def _others(self) -> str:
+        names = [found.name for found in self.installed()]
+        return f"installed in {self.root}: {', '.join(names)}" if names else f"nothing is installed in {self.root}"
+
+    def _workspace(self, spec: ModelSpec) -> Workspace:
+        return Workspace(self.root / ".partial" / spec.name)
+
+    def _check_room(self, spec: ModelSpec, workspace: Workspace) -> None:
+        free = shutil.disk_usage(self.root).free
+        need = spec.size - workspace.bytes()
+        if need > free:
+            raise OSError(errno.ENOSPC, f"{need} bytes are needed, {free} are free", str(self.root))
+
+    @contextlib.contextmanager
+    def _lock(self, spec: ModelSpec, meter: Meter) -> Iterator[None]:
+        self.root.mkdir(parents=True, exist_ok=True)
+        (self.root / ".locks").mkdir(exist_ok=True)
+        lock = FileLock(self.root / ".locks" / f"{spec.name}.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            meter.say("waiting for another process that fetches it")
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextlib.contextmanager
+    def _disk(self, spec: ModelSpec) -> Iterator[None]:
+        """Tell what a failed write means; a full disk gets back what it gave."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno in _FULL:
+                shutil.rmtree(self._workspace(spec).root, ignore_errors=True)
+                raise DiskFull(
+                    f"not enough room for model {spec.name} in {self.root}: {error.strerror}. It takes "
+                    f"{spec.size} bytes; make room, or set HARKEN_MODELS_DIR to a folder on another disk"
+                ) from error
+            raise ModelUnavailable(f"model {spec.name} cannot be written to {self.root}: {error.strerror}") from error
+
+
+def _read_manifest(folder: Path) -> Installed | None:
+    try:
+        data = json.loads((folder / _MANIFEST).read_text())
+        return Installed(data["name"], data["source"], tuple(InstalledFile(**file) for file in data["files"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _flush(path: Path) -> None:
+    """Have it on the disk before it counts as installed: after a power cut a file can be there and be empty."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

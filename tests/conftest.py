@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures for every test: the models and recordings that tests use, fetched once into the user's own cache.
+
+Real ones, from where users get them. Where they cannot be had the tests fail and say why; they are not skipped.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harken.config import Settings
+from harken.models.sources import standard_sources
+from harken.models.store import ModelStore
+
+
+@pytest.fixture(scope="session")
+def model_store() -> ModelStore:
+    """The store that ``harken models`` uses, by the settings of this machine."""
+    settings = Settings()
+    sources = standard_sources(folder=settings.model_source, hub_url=settings.hub_url, offline=settings.offline)
+    return ModelStore(settings.models_dir, sources)
+
+
+@pytest.fixture(scope="session")
+def models_dir(model_store: ModelStore) -> Path:
+    """The folder of installed models."""
+    return model_store.root
+
+
+@pytest.fixture(scope="session")
+def base_model(model_store: ModelStore) -> Path:
+    """Folder of Whisper base."""
+    return model_store.fetch("base")
+
+
+@pytest.fixture(scope="session")
+def vad_model(model_store: ModelStore) -> Path:
+    """The voice detector's file."""
+    return model_store.fetch("silero-vad") / "silero_vad.onnx"
+
+
+@pytest.fixture(scope="session")
+def sample_wav(model_store: ModelStore) -> Path:
+    """30 s of a telephone call between two people; sample.rttm and sample.stm are beside it."""
+    return model_store.fetch("sample") / "sample.wav"
+
+
+@pytest.fixture(scope="session")
+def two_cities_wav(model_store: ModelStore) -> Path:
+    """44 s read from A Tale of Two Cities."""
+    return model_store.fetch("moonshine-clips") / "two_cities.wav"
+
+
+@pytest.fixture(scope="session")
+def beckett_wav(model_store: ModelStore) -> Path:
+    """10 s read from Beckett."""
+    return model_store.fetch("moonshine-clips") / "beckett.wav"
