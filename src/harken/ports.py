@@ -7,13 +7,14 @@ and no file system layout; ``wiring`` names the adapters.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from harken.model import Job, Transcript, WindowResult
+from harken.pipeline.cursor import Cursor
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,35 @@ class JobEngine(Protocol):
 
     def close(self) -> None:
         """Give connections back."""
+
+
+class ChapterRunner(Protocol):
+    """Recognises a recording chapter by chapter, in processes of its own. Called from a thread of each job's own."""
+
+    def run_chapter(
+        self,
+        job: Job,
+        path: Path,
+        cursor: Cursor,
+        saved: Mapping[int, WindowResult],
+        on_results: Callable[[Sequence[tuple[int, WindowResult]]], None],
+        cancelled: Callable[[], bool],
+    ) -> Cursor:
+        """Recognise the chapter that begins at ``cursor`` and return the cursor of the next one.
+
+        ``saved`` holds the windows of this chapter that an earlier, interrupted run saved, by index; they are not
+        recognised again. ``on_results`` is called in this thread with the others as they are done, in any order;
+        ``cancelled`` is asked several times a second, and what it raises ends the chapter too.
+
+        Raises:
+            JobCancelled: ``cancelled`` said so; nothing of the job runs any more.
+            RecogniserCrashed: native code died or hung more than once on a stretch of this recording.
+            WorkerUnavailable: the worker stops; the chapter can be run again elsewhere.
+            MediaError, AudioTooLong, ModelError, InvalidOption: the job cannot be done.
+        """
+
+    def release(self, job_id: str) -> None:
+        """Forget what is kept of a job between chapters: open decoders and planned windows. For every end of a job."""
 
 
 ProgressHook = Callable[[float, float | None], None]
