@@ -174,12 +174,12 @@ class ModelStore:
                 continue
             self._install(spec, workspace, origin)
             return
+        if wrong or not workspace.bytes():
+            shutil.rmtree(workspace.root, ignore_errors=True)
         why = "; ".join(reasons) or "no source has it"
-        message = f"model {spec.name} could not be fetched. {why}. {self._others()}"
-        if not wrong:
-            raise ModelUnavailable(message[:1].upper() + message[1:], param="model")
-        shutil.rmtree(workspace.root, ignore_errors=True)
-        raise ModelCorrupt(message, param="model")
+        raise (ModelCorrupt if wrong else ModelUnavailable)(
+            f"model {spec.name} could not be fetched ({why}); {self._others()}", param="model"
+        )
 
     def _install(self, spec: ModelSpec, workspace: Workspace, origin: str) -> None:
         """The last check, the manifest, and the rename that makes the model appear."""
