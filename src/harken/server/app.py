@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ASGI application: middleware, operators' pages and dialects, put together over a service.
+
+Knows what to build from, and none of what is behind the service.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from anyio import to_thread
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from harken.server import ops
+from harken.server.auth import KeyRing
+from harken.server.desk import Desk
+from harken.server.dialects import openai
+from harken.server.limits import ConcurrencyLimiter, RateLimiter
+from harken.server.metrics import Measure, Metrics
+from harken.server.middleware import JOB, PROCESS_TIME, REQUEST_ID, Guard, LastCatch, Linger, RequestContext
+from harken.server.problems import Problems
+from harken.server.uploads import Spool
+from harken.service import Service
+
+LINGER_SECONDS = 15.0
+LINGER_BYTES = 256 * 1024**2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppConfig:
+    """What the server is told by the settings. Sizes in bytes, times in seconds."""
+
+    spool_dir: Path
+    """On the same file system as the recordings."""
+    api_keys: tuple[str, ...] = ()
+    """Empty lets everyone in, as one caller."""
+    cors_origins: tuple[str, ...] = ()
+    max_upload_bytes: int = 2 * 1024**3
+    min_free_bytes: int = 256 * 1024**2
+    max_concurrent_requests: int = 64
+    requests_per_minute: int = 6000
+    sync_timeout: float = 3600.0
+    upload_idle_seconds: float = 60.0
+    free_bytes: Callable[[Path], int] | None = None
+    """Free bytes of the disk that a path is on; None asks the system."""
+    installed: Callable[[], Collection[str]] = field(default=frozenset)
+    """Canonical names of the models that are on this machine."""
+    runtime: Mapping[str, Any] = field(default_factory=dict)
+    """What the operator runs on (device, compute type), told with every transcript."""
+
+
+def create_app(service: Service, config: AppConfig) -> FastAPI:
+    """The application. Its spool folder is made, and swept of leftovers when it starts."""
+    problems = Problems(openai.error_shape)
+    metrics = Metrics()
+    keys = KeyRing(config.api_keys)
+    spool = Spool(
+        config.spool_dir,
+        max_bytes=config.max_upload_bytes,
+        min_free=config.min_free_bytes,
+        idle_seconds=config.upload_idle_seconds,
+        free_bytes=config.free_bytes,
+    )
+    desk = Desk(service, spool, ConcurrencyLimiter(config.max_concurrent_requests), sync_timeout=config.sync_timeout)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await to_thread.run_sync(spool.sweep)
+        yield
+
+    app = FastAPI(
+        title="harken",
+        summary="Speech to text on your own machine",
+        version=version("harken"),
+        lifespan=lifespan,
+        redoc_url=None,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        middleware=[
+            Middleware(RequestContext),
+            Middleware(Measure, metrics=metrics),
+            *_cors(config.cors_origins),
+            Middleware(Linger, seconds=LINGER_SECONDS, limit=LINGER_BYTES),
+            Middleware(LastCatch, problems=problems),
+            Middleware(Guard, keys=keys, rate=RateLimiter(config.requests_per_minute), public=ops.PUBLIC),
+        ],
+    )
+    app.include_router(ops.router(service, metrics, problems))
+    app.include_router(openai.router(desk, config.runtime, config.installed))
+    problems.install(app)
+    app.openapi = lambda: _documentation(app, keyed=not keys.open)  # type: ignore[method-assign]
+    return app
+
+
+def _cors(origins: tuple[str, ...]) -> list[Middleware]:
+    if not origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=list(origins),
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=[REQUEST_ID, PROCESS_TIME, JOB, "Retry-After", "Location"],
+        )
+    ]
+
+
+def _documentation(app: FastAPI, *, keyed: bool) -> dict[str, Any]:
+    """The OpenAPI document, without the 422 that FastAPI writes in and this server does not send."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title,
+            version=app.version,
+            summary=app.summary,
+            license_info=app.license_info,
+            routes=app.routes,
+        )
+        for path in document["paths"].values():
+            for operation in path.values():
+                automatic = operation["responses"].get("422", {}).get("content", {}).get("application/json", {})
+                if automatic.get("schema", {}).get("$ref", "").endswith("/HTTPValidationError"):
+                    del operation["responses"]["422"]
+        schemas = document.get("components", {}).get("schemas", {})
+        schemas.pop("HTTPValidationError", None)
+        schemas.pop("ValidationError", None)
+        if keyed:
+            document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+            for path, operations in document["paths"].items():
+                for operation in operations.values():
+                    operation["security"] = [] if path in ops.PUBLIC else [{"key": []}]
+        app.openapi_schema = document
+    return app.openapi_schema

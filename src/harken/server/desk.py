@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every dialect does with the service, without blocking: submit a form, wait for a job, follow it, give it up.
+
+Knows no wire form.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import Request
+from starlette.requests import ClientDisconnect
+
+from harken.errors import DeadlineExceeded, InvalidOption, JobEnded, JobNotFound
+from harken.model import Job, Options, Transcript, WindowResult
+from harken.server.limits import ConcurrencyLimiter
+from harken.server.middleware import JOB
+from harken.server.polling import Poller
+from harken.server.uploads import Spool
+from harken.server.waiting import unless_gone
+from harken.service import Caller, Service, Upload
+
+T = TypeVar("T")
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """What a listener hears of a job: its state, and the windows done since the last time."""
+
+    job: Job
+    windows: list[tuple[int, WindowResult]]
+
+
+class Desk:
+    """The service as dialects use it."""
+
+    def __init__(self, service: Service, spool: Spool, slots: ConcurrencyLimiter, *, sync_timeout: float) -> None:
+        self.service = service
+        self.spool = spool
+        self._slots = slots
+        self._sync_timeout = sync_timeout
+        self._poller = Poller()
+        # Quick reads and slow submissions do not take each other's threads.
+        self._reads = CapacityLimiter(8)
+        self._writes = CapacityLimiter(16)
+
+    async def slot(self, request: Request) -> AsyncIterator[None]:
+        """A dependency: holds one of the caller's places until the response is sent. Raises TooManyRequests."""
+        with self._slots.slot(self.caller(request).id):
+            yield
+
+    @staticmethod
+    def caller(request: Request) -> Caller:
+        """Who asks."""
+        caller: Caller = request.state.caller
+        return caller
+
+    async def call(self, function: Callable[..., T], *args: Any) -> T:
+        """A quick blocking call, in a thread."""
+        return await to_thread.run_sync(function, *args, limiter=self._reads)
+
+    async def submit(
+        self,
+        request: Request,
+        upload: Upload,
+        options: Options,
+        *,
+        waits: bool,
+        warnings: tuple[str, ...] = (),
+        view: dict[str, Any] | None = None,
+    ) -> Job:
+        """Make a job of an upload; its id goes out as a header, whatever becomes of the request."""
+        key = idempotency_key(request)
+        caller = self.caller(request)
+
+        def submit() -> Job:
+            return self.service.submit(
+                upload, options, caller, waits=waits, idempotency_key=key, warnings=warnings, view=view
+            )
+
+        job = await to_thread.run_sync(submit, limiter=self._writes)
+        request.state.headers[JOB] = job.id
+        return job
+
+    async def transcript(self, request: Request, job: Job) -> tuple[Job, Transcript]:
+        """Wait for a job's transcript.
+
+        A client that hangs up takes its job with it, unless it sent an idempotency key: then it may come back for it.
+
+        Raises:
+            HarkenError: what the job failed with.
+            DeadlineExceeded: it took longer than a request may; the job is cancelled.
+            ClientDisconnect: the client hung up.
+        """
+        caller = self.caller(request)
+
+        def ended() -> Job | None:
+            now = self.service.job(job.id, caller)
+            return now if now.state.ended else None
+
+        async with self.given_up(request, job):
+            try:
+                async with asyncio.timeout(self._sync_timeout):
+                    job = await unless_gone(request, self._poller.until(ended))
+            except TimeoutError:
+                await self.call(self.drop, job.id, caller)
+                raise DeadlineExceeded(
+                    f"the transcript was not done in {self._sync_timeout:.0f} s, the most that a request may wait; "
+                    "send long recordings to /v1/transcription-jobs"
+                ) from None
+        return job, await self.call(self.service.transcript, job.id, caller)
+
+    async def news(self, request: Request, job_id: str, after: int, patience: float) -> Update | None:
+        """The windows done after index ``after``, or the job's end; None when ``patience`` seconds brought neither.
+
+        Raises ClientDisconnect.
+        """
+        caller = self.caller(request)
+
+        def look() -> Update | None:
+            job, windows = self.service.results(job_id, caller, after)
+            return Update(job, windows) if windows or job.state.ended else None
+
+        try:
+            async with asyncio.timeout(patience):
+                return await unless_gone(request, self._poller.until(look))
+        except TimeoutError:
+            return None
+
+    @contextlib.asynccontextmanager
+    async def given_up(self, request: Request, job: Job) -> AsyncIterator[None]:
+        """Cancel the job when the client hangs up inside the context."""
+        try:
+            yield
+        except ClientDisconnect:
+            if idempotency_key(request) is None:
+                await self.call(self.drop, job.id, self.caller(request))
+            raise
+
+    def drop(self, job_id: str, caller: Caller) -> None:
+        """Cancel a job that nobody waits for any more."""
+        with contextlib.suppress(JobEnded, JobNotFound):
+            self.service.cancel(job_id, caller)
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The request's ``Idempotency-Key``. Raises InvalidOption when it is not one."""
+    key = request.headers.get("idempotency-key")
+    if key is not None and not _KEY.fullmatch(key):
+        raise InvalidOption(
+            "Idempotency-Key must be 1 to 255 printable ASCII characters without blanks", param="Idempotency-Key"
+        )
+    return key

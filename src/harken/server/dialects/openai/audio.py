@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Transcriptions and translations while the client waits: one answer at the end, or events as the text comes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+from starlette.requests import ClientDisconnect
+
+from harken.model import Job, Task
+from harken.server.desk import Desk, Update
+from harken.server.dialects.openai import schema, shapes
+from harken.server.dialects.openai.fields import Ask, View, read
+from harken.server.problems import problem_of
+from harken.server.uploads import Form
+from harken.server.waiting import PING, EventStream, event
+
+QUIET_SECONDS = 10.0
+"""How long an event stream stays silent before it says that it is still there."""
+
+
+def add(routes: APIRouter, desk: Desk, runtime: Mapping[str, Any]) -> None:
+    """The routes of this module."""
+
+    @routes.post(
+        "/audio/transcriptions",
+        summary="Transcribe a recording and wait for the text",
+        dependencies=[Depends(desk.slot)],
+        response_class=Response,
+        openapi_extra=schema.form(schema.TRANSCRIPTION_FIELDS),
+        responses=schema.responses(schema.SYNC, schema.UPLOAD_ERRORS, schema.WAIT_ERRORS),
+    )
+    async def transcriptions(request: Request) -> Response:
+        return await _serve(request, desk, "transcribe", runtime)
+
+    @routes.post(
+        "/audio/translations",
+        summary="Translate the speech of a recording into English text",
+        dependencies=[Depends(desk.slot)],
+        response_class=Response,
+        openapi_extra=schema.form(schema.TRANSCRIPTION_FIELDS),
+        responses=schema.responses(schema.SYNC, schema.UPLOAD_ERRORS, schema.WAIT_ERRORS),
+    )
+    async def translations(request: Request) -> Response:
+        return await _serve(request, desk, "translate", runtime)
+
+
+async def submit(request: Request, desk: Desk, task: Task, *, waits: bool) -> tuple[Job, Ask]:
+    """Take a form in and make a job of it.
+
+    What the fields say is checked before the recording is read, as far as they come before it, and again at the end.
+    """
+
+    def ask(form: Form) -> Ask:
+        asked = read(form.fields, task, streams=waits, ignored=form.ignored)
+        desk.service.check(asked.options)
+        return asked
+
+    def early(form: Form) -> None:
+        ask(form)
+
+    async with desk.spool.receive(request, check=early) as (form, upload):
+        asked = await desk.call(ask, form)
+        job = await desk.submit(
+            request, upload, asked.options, waits=waits, warnings=asked.warnings, view=asked.view.plain()
+        )
+    return job, asked
+
+
+async def _serve(request: Request, desk: Desk, task: Task, runtime: Mapping[str, Any]) -> Response:
+    job, asked = await submit(request, desk, task, waits=True)
+    if asked.stream:
+        return await _streamed(request, desk, job, asked.view)
+    job, transcript = await desk.transcript(request, job)
+    return await desk.call(shapes.answer, job, transcript, asked.view, runtime)
+
+
+async def _streamed(request: Request, desk: Desk, job: Job, view: View) -> Response:
+    async with desk.given_up(request, job):
+        first = await desk.news(request, job.id, -1, QUIET_SECONDS)
+    if first is not None and not first.windows:
+        # It ended before any text came: a failure can still be told by the status code.
+        await desk.call(desk.service.transcript, job.id, desk.caller(request))
+    return EventStream(_events(request, desk, job, view, first))
+
+
+async def _events(request: Request, desk: Desk, job: Job, view: View, update: Update | None) -> AsyncGenerator[bytes]:
+    after = -1
+    said = False
+    try:
+        async with desk.given_up(request, job):
+            while True:
+                if update is None:
+                    yield PING
+                else:
+                    for index, result in update.windows:
+                        after = index
+                        for delta in shapes.deltas(result.segments, view, first=not said):
+                            said = True
+                            yield event(delta)
+                    if update.job.state.ended:
+                        break
+                update = await desk.news(request, job.id, after, QUIET_SECONDS)
+        transcript = await desk.call(desk.service.transcript, job.id, desk.caller(request))
+        yield event(shapes.done(update.job, transcript, view))
+    except ClientDisconnect:
+        return
+    except Exception as error:  # noqa: BLE001  the status is out: the client learns of it in the stream
+        yield event(shapes.error_shape(problem_of(error), request.state.request_id))

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Transcripts and errors in the forms that OpenAI's and AudioText's clients read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from fastapi.responses import JSONResponse, Response
+
+from harken.asr.languages import LANGUAGES
+from harken.model import Job, Segment, Transcript, Word, plain
+from harken.server.dialects.openai.fields import View
+from harken.server.problems import Problem
+from harken.text import render
+
+MEDIA_TYPES: Mapping[str, str] = {
+    "text": "text/plain; charset=utf-8",
+    "srt": "application/x-subrip; charset=utf-8",
+    "vtt": "text/vtt; charset=utf-8",
+    "tsv": "text/tab-separated-values; charset=utf-8",
+    "ass": "text/x-ssa; charset=utf-8",
+}
+"""Content types of the formats that are not JSON."""
+
+AUDIO_TOKENS_PER_SECOND = 50
+"""What Whisper's encoder makes of a second: 1500 positions for 30 s."""
+
+_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+
+
+def error_shape(problem: Problem, request_id: str) -> dict[str, Any]:
+    """An error as this dialect tells it."""
+    kind = _TYPES.get(problem.status, "invalid_request_error" if problem.status < 500 else "server_error")
+    return {
+        "error": {
+            "message": problem.message,
+            "type": kind,
+            "code": problem.code,
+            "param": problem.param,
+            "request_id": request_id,
+        }
+    }
+
+
+def answer(job: Job, transcript: Transcript, view: View, runtime: Mapping[str, Any]) -> Response:
+    """A finished transcript in the format that was asked for.
+
+    Cutting the cues of a long recording takes a while: to be called in a thread.
+    """
+    match view.response_format:
+        case "json":
+            return JSONResponse(full(job, transcript, view, runtime))
+        case "verbose_json":
+            return JSONResponse(verbose(job, transcript, view))
+        case "text":
+            return Response(transcript.text + "\n", media_type=MEDIA_TYPES["text"])
+        case form:
+            return Response(render(transcript, form), media_type=MEDIA_TYPES[form])
+
+
+def full(job: Job, transcript: Transcript, view: View, runtime: Mapping[str, Any]) -> dict[str, Any]:
+    """AudioText's ``json``: the text and all that is known of how it came about."""
+    told: dict[str, Any] = {
+        "text": transcript.text,
+        "task": transcript.task,
+        "language": transcript.language,
+        "language_probability": transcript.language_probability,
+        "languages": [{"code": code, "seconds": _seconds(spoken)} for code, spoken in transcript.languages],
+        "duration": _seconds(transcript.duration),
+        "segments": [_full_segment(number, segment) for number, segment in enumerate(transcript.segments)],
+        "timing": {
+            "queued": _seconds(transcript.timing.queued),
+            "processing": _seconds(transcript.timing.processing),
+            "total": _seconds(transcript.timing.total),
+        },
+        "runtime": {**runtime, "model": transcript.model, "mode": job.options.mode},
+        "coverage": plain(transcript.coverage),
+        "dropped": plain(transcript.dropped),
+        "usage": _duration_usage(transcript),
+        "warnings": warnings(job, transcript),
+        "job_id": job.id,
+    }
+    if view.logprobs:
+        told["logprobs"] = logprobs(transcript.words)
+    return told
+
+
+def verbose(job: Job, transcript: Transcript, view: View) -> dict[str, Any]:
+    """OpenAI's ``verbose_json``; the language is an English name there."""
+    told: dict[str, Any] = {
+        "task": transcript.task,
+        "language": language_name("en" if transcript.task == "translate" else transcript.language),
+        "duration": _seconds(transcript.duration),
+        "text": transcript.text,
+        "usage": _duration_usage(transcript),
+        "warnings": warnings(job, transcript),
+    }
+    if "segment" in view.granularities:
+        told["segments"] = [_openai_segment(number, segment) for number, segment in enumerate(transcript.segments)]
+    if "word" in view.granularities:
+        told["words"] = [_word(word) for word in transcript.words]
+    return told
+
+
+def done(job: Job, transcript: Transcript, view: View) -> dict[str, Any]:
+    """The last event of a stream."""
+    spoken = sum(len(segment.tokens) for segment in transcript.segments)
+    heard = math.ceil(transcript.duration * AUDIO_TOKENS_PER_SECOND)
+    told: dict[str, Any] = {
+        "type": "transcript.text.done",
+        "text": transcript.text,
+        "languages": [{"code": code, "seconds": _seconds(seconds)} for code, seconds in transcript.languages],
+        "usage": {
+            "type": "tokens",
+            "input_tokens": heard,
+            "input_token_details": {"audio_tokens": heard, "text_tokens": 0},
+            "output_tokens": spoken,
+            "total_tokens": heard + spoken,
+        },
+        "warnings": warnings(job, transcript),
+    }
+    if view.logprobs:
+        told["logprobs"] = logprobs(transcript.words)
+    if view.response_format == "verbose_json":
+        told |= {name: value for name, value in verbose(job, transcript, view).items() if name not in ("text", "usage")}
+    return told
+
+
+def deltas(segments: Iterable[Segment], view: View, *, first: bool) -> list[dict[str, Any]]:
+    """The events of some segments, one each; joined, their deltas are the text. ``first``: nothing was said before."""
+    told: list[dict[str, Any]] = []
+    for segment in segments:
+        text = segment.text.lstrip() if first else segment.text
+        if not text:
+            continue
+        first = False
+        event: dict[str, Any] = {
+            "type": "transcript.text.delta",
+            "delta": text,
+            "start": _seconds(segment.start),
+            "end": _seconds(segment.end),
+        }
+        if view.logprobs:
+            event["logprobs"] = logprobs(segment.words)
+        told.append(event)
+    return told
+
+
+def logprobs(words: Sequence[Word]) -> list[dict[str, Any]]:
+    """Log probabilities by word: the recogniser keeps them for words, not for the pieces they are made of."""
+    return [
+        {
+            "token": word.text,
+            "logprob": round(math.log(max(word.probability, 1e-9)), 4),
+            "bytes": list(word.text.encode()),
+        }
+        for word in words
+    ]
+
+
+def language_name(code: str) -> str:
+    """The English name of a language, in lower case, as OpenAI writes it."""
+    return LANGUAGES.get(code, code)
+
+
+def warnings(job: Job, transcript: Transcript) -> list[str]:
+    """What the client should know, of its request and of the result, each once."""
+    return list(dict.fromkeys((*job.warnings, *transcript.warnings)))
+
+
+def segment_shape(segment: Segment) -> dict[str, Any]:
+    """A segment as ``json`` and the events of a job tell it."""
+    told: dict[str, Any] = {
+        "start": _seconds(segment.start),
+        "end": _seconds(segment.end),
+        "text": segment.text.strip(),
+        "language": segment.language,
+        "avg_logprob": segment.avg_logprob,
+        "no_speech_prob": segment.no_speech_prob,
+        "compression_ratio": segment.compression_ratio,
+        "temperature": segment.temperature,
+    }
+    if segment.channel is not None:
+        told["channel"] = segment.channel
+    if segment.words:
+        told["words"] = [{**_word(word), "probability": word.probability} for word in segment.words]
+    return told
+
+
+def _full_segment(number: int, segment: Segment) -> dict[str, Any]:
+    return {"id": number, **segment_shape(segment)}
+
+
+def _openai_segment(number: int, segment: Segment) -> dict[str, Any]:
+    return {
+        "id": number,
+        "seek": round(segment.start * 100),
+        "start": _seconds(segment.start),
+        "end": _seconds(segment.end),
+        "text": segment.text,
+        "tokens": list(segment.tokens),
+        "temperature": segment.temperature,
+        "avg_logprob": segment.avg_logprob,
+        "compression_ratio": segment.compression_ratio,
+        "no_speech_prob": segment.no_speech_prob,
+    }
+
+
+def _word(word: Word) -> dict[str, Any]:
+    return {"word": word.text.strip(), "start": _seconds(word.start), "end": _seconds(word.end)}
+
+
+def _duration_usage(transcript: Transcript) -> dict[str, Any]:
+    return {"type": "duration", "seconds": _seconds(transcript.duration)}
+
+
+def _seconds(value: float) -> float:
+    return round(value, 3)
+
+
+def job_shape(job: Job) -> dict[str, Any]:
+    """A job. Times are seconds since the epoch, ``progress`` is 0 to 1."""
+    return {
+        "id": job.id,
+        "object": "transcription.job",
+        "status": job.state.value,
+        "progress": round(job.progress, 4),
+        "position": _seconds(job.position),
+        "duration": None if job.duration is None else _seconds(job.duration),
+        "model": job.options.model,
+        "language": job.options.language,
+        "task": job.options.task,
+        "response_format": View.of(job.view).response_format,
+        "filename": job.filename,
+        "size": job.size,
+        "created_at": job.created,
+        "started_at": job.started,
+        "ended_at": job.ended,
+        "cancel_requested": job.cancel_requested,
+        "error": None if job.error_code is None else {"code": job.error_code, "message": job.error_message or ""},
+        "warnings": list(job.warnings),
+    }

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Prometheus metrics of the HTTP side: requests, their time, what is in progress. One registry per application."""
+
+from __future__ import annotations
+
+import time
+
+from fastapi import Response
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+CLIENT_GONE = 499
+"""What requests count as whose client left before the answer (nginx's number)."""
+
+
+class Metrics:
+    """The numbers and the page that shows them."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "harken_http_requests_total", "Requests answered.", ["method", "route", "status"], registry=self.registry
+        )
+        self.seconds = Histogram(
+            "harken_http_request_seconds",
+            "Seconds from a request's head to the end of its answer.",
+            ["method", "route"],
+            buckets=(0.005, 0.02, 0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800),
+            registry=self.registry,
+        )
+        self.in_progress = Gauge("harken_http_requests_in_progress", "Requests in progress.", registry=self.registry)
+
+    def page(self) -> Response:
+        """The metrics in Prometheus' text format."""
+        return Response(generate_latest(self.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+class Measure:
+    """Counts every request by its route's template, so that ids in paths make no new series."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        status = CLIENT_GONE
+
+        async def reply(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            with self._metrics.in_progress.track_inprogress():
+                await self._app(scope, receive, reply)
+        finally:
+            route = getattr(scope.get("route"), "path", "other")
+            method = scope["method"] if scope["method"] in _METHODS else "other"
+            self._metrics.requests.labels(method, route, str(status)).inc()
+            self._metrics.seconds.labels(method, route).observe(time.perf_counter() - began)
+
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every request goes through, outermost first: its id and time, lingering, the last catch, the guard.
+
+Pure ASGI, so that nothing is buffered and a response can be streamed. Knows no dialect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import time
+import uuid
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from harken.server.auth import KeyRing
+from harken.server.limits import RateLimiter
+from harken.server.problems import Problems
+
+REQUEST_ID = "X-Request-ID"
+PROCESS_TIME = "X-Process-Time-Ms"
+JOB = "X-Harken-Job"
+
+_SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
+
+
+class RequestContext:
+    """Gives every request an id, the caller's own if it sent a sane one, and tells how long it took.
+
+    Headers that a route puts into ``request.state.headers`` go out with the response, error or not. The time is up to
+    the first byte of the response.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+        given = Headers(scope=scope).get(REQUEST_ID, "")
+        request_id = given if _SANE_ID.fullmatch(given) else uuid.uuid4().hex
+        state = scope.setdefault("state", {})
+        state["request_id"] = request_id
+        extra: dict[str, str] = {}
+        state["headers"] = extra
+
+        async def reply(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(extra)
+                headers[REQUEST_ID] = request_id
+                headers[PROCESS_TIME] = f"{(time.perf_counter() - began) * 1000:.1f}"
+            await send(message)
+
+        await self._app(scope, receive, reply)
+
+
+class LastCatch:
+    """Answers what nobody else caught, inside CORS, so that a browser may read a 500 too."""
+
+    def __init__(self, app: ASGIApp, problems: Problems) -> None:
+        self._app = app
+        self._problems = problems
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def reply(message: Message) -> None:
+            nonlocal started
+            started = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, reply)
+        except Exception as error:
+            if started:
+                raise
+            answer = self._problems.answer(error, scope["path"], scope["state"]["request_id"])
+            await answer(scope, receive, send)
+
+
+class Linger:
+    """Reads on for a while when an answer goes out before the request has come in.
+
+    Most clients look for an answer only after they have sent everything. Closing on them at once resets the connection,
+    and they never see why their upload was refused. So the end of the answer is held back while the rest of the request
+    is read and thrown away, within bounds (as nginx's ``lingering_close`` does).
+    """
+
+    def __init__(self, app: ASGIApp, seconds: float, limit: int) -> None:
+        self._app = app
+        self._seconds = seconds
+        self._limit = limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http" or not _has_body(scope):
+            await self._app(scope, receive, send)
+            return
+        # A client that waits for '100 Continue' has sent nothing, and reads our answer first.
+        complete = Headers(scope=scope).get("expect", "").lower() == "100-continue"
+
+        async def read() -> Message:
+            nonlocal complete
+            message = await receive()
+            complete = not message.get("more_body", False)
+            return message
+
+        async def drain() -> None:
+            left = self._limit
+            while not complete and left > 0:
+                left -= len((await read()).get("body", b""))
+
+        async def reply(message: Message) -> None:
+            last = message["type"] == "http.response.body" and not message.get("more_body", False)
+            if last and not complete:
+                await send({**message, "more_body": True})
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(drain(), self._seconds)
+                message = {"type": "http.response.body", "body": b"", "more_body": False}
+            await send(message)
+
+        await self._app(scope, read, reply)
+
+
+def _has_body(scope: Scope) -> bool:
+    headers = Headers(scope=scope)
+    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
+
+
+class Guard:
+    """Lets in who has a key and is not too fast, and notes the caller in ``request.state.caller``.
+
+    Every path that is not listed as public is guarded, those that do not exist too.
+    """
+
+    def __init__(self, app: ASGIApp, keys: KeyRing, rate: RateLimiter, public: frozenset[str]) -> None:
+        self._app = app
+        self._keys = keys
+        self._rate = rate
+        self._public = public
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "http" and scope["path"] not in self._public:
+            caller = self._keys.caller(Headers(scope=scope).get("authorization"))
+            self._rate.take(caller.id)
+            scope["state"]["caller"] = caller
+        await self._app(scope, receive, send)

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""For operators: is it alive, is it ready, how is it doing. And what a newcomer sees at ``/``."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+from anyio import CapacityLimiter, fail_after, to_thread
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from harken.ports import Readiness
+from harken.server.metrics import Metrics
+from harken.server.problems import Problem, Problems
+from harken.service import Service
+
+READY_SECONDS = 5.0
+"""How long the checks may take before they count as failed."""
+PUBLIC = frozenset({"/", "/healthz", "/readyz", "/openapi.json", "/docs", "/docs/oauth2-redirect"})
+"""Paths that need no key: they tell nothing of anybody's recordings."""
+
+
+def router(service: Service, metrics: Metrics, problems: Problems) -> APIRouter:
+    """The routes."""
+    routes = APIRouter(tags=["operations"])
+    # A check that hangs must take one thread and no more, however often it is asked.
+    checkers = CapacityLimiter(2)
+
+    @routes.get("/", summary="What this is")
+    async def root() -> dict[str, Any]:
+        return {
+            "name": "harken",
+            "version": version("harken"),
+            "documentation": "/docs",
+            "openapi": "/openapi.json",
+            "health": "/healthz",
+            "readiness": "/readyz",
+        }
+
+    @routes.head("/healthz", include_in_schema=False)
+    @routes.get("/healthz", summary="Whether the process is alive; never waits for anything")
+    async def healthz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @routes.head("/readyz", include_in_schema=False)
+    @routes.get(
+        "/readyz",
+        summary="Whether every part works, and which does not",
+        responses={503: {"description": "A part does not work; `error.message` and `checks` name it"}},
+    )
+    async def readyz(request: Request) -> JSONResponse:
+        try:
+            with fail_after(READY_SECONDS):
+                checks = await to_thread.run_sync(service.readiness, limiter=checkers, abandon_on_cancel=True)
+        except TimeoutError:
+            checks = [Readiness("checks", False, f"did not answer in {READY_SECONDS:.0f} s")]
+        failing = [check for check in checks if not check.ok]
+        told: dict[str, Any] = {
+            "status": "unavailable" if failing else "ready",
+            "checks": [{"part": check.part, "ok": check.ok, "detail": check.detail} for check in checks],
+        }
+        if not failing:
+            return JSONResponse(told)
+        message = "; ".join(f"{check.part}: {check.detail}" for check in failing)
+        problem = Problem(503, "not_ready", message, failing[0].part)
+        shape = problems.shape(request.url.path)
+        return JSONResponse(
+            {**shape(problem, request.state.request_id), **told}, status_code=503, headers={"Retry-After": "5"}
+        )
+
+    @routes.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
+    async def metrics_page() -> Response:
+        return metrics.page()
+
+    return routes

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Errors as HTTP: one table from :mod:`harken.errors` to status codes, and one place where error answers are made.
+
+What the body looks like is the dialect's: each registers the path prefix it owns and a function that draws its shape.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from harken import errors
+
+log = logging.getLogger(__name__)
+
+STATUS: Mapping[type[errors.HarkenError], int] = {
+    errors.HarkenError: 500,
+    errors.InvalidRequest: 400,
+    errors.MediaError: 415,
+    errors.UploadTooLarge: 413,
+    errors.AudioTooLong: 413,
+    errors.LimitExceeded: 429,
+    errors.UploadStalled: 408,
+    errors.DiskFull: 507,
+    errors.Unauthenticated: 401,
+    errors.AccessError: 403,
+    errors.ModelError: 503,
+    errors.JobError: 409,
+    errors.JobNotFound: 404,
+    errors.JobFailed: 500,
+    errors.DeadlineExceeded: 504,
+    errors.IdempotencyConflict: 422,
+    errors.WorkerError: 500,
+    errors.WorkerUnavailable: 503,
+    errors.MissingExtra: 501,
+}
+"""The status of each error; a class that is not here has its nearest base's."""
+
+RETRY_AFTER = 5
+"""Seconds told to clients on 429 and 503 when the error itself does not know better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """An error on its way to the client."""
+
+    status: int
+    code: str
+    message: str
+    param: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Shape = Callable[[Problem, str], dict[str, Any]]
+"""Draws a problem, with the id of its request, as a dialect's JSON body."""
+
+
+def status_of(error: errors.HarkenError) -> int:
+    """The status code of an error."""
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def problem_of(error: Exception) -> Problem:
+    """Any exception as a problem; what nobody foresaw is a 500 that tells the client nothing of our inside."""
+    match error:
+        case errors.HarkenError():
+            return _of_harken(error)
+        case RequestValidationError():
+            return _of_validation(error)
+        case HTTPException():
+            return _of_router(error)
+    return Problem(500, "internal_error", "something went wrong on the server; its log has the details by request id")
+
+
+def _of_harken(error: errors.HarkenError) -> Problem:
+    status = status_of(error)
+    headers: dict[str, str] = {}
+    if status in (429, 503):
+        headers["Retry-After"] = str(max(1, math.ceil(getattr(error, "retry_after", None) or RETRY_AFTER)))
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return Problem(status, error.code, error.message, error.param, headers)
+
+
+def _of_validation(error: RequestValidationError) -> Problem:
+    first = error.errors()[0]
+    name = str(first["loc"][-1])
+    return Problem(400, errors.InvalidOption.code, f"{name}: {first['msg']}", name)
+
+
+def _of_router(error: HTTPException) -> Problem:
+    phrase = HTTPStatus(error.status_code).phrase
+    message = {404: "there is nothing at this address", 405: "this address does not take that method"}.get(
+        error.status_code, str(error.detail)
+    )
+    return Problem(error.status_code, phrase.lower().replace(" ", "_"), message, headers=dict(error.headers or {}))
+
+
+class Problems:
+    """Makes error answers, in the shape of the dialect that owns the path."""
+
+    def __init__(self, default: Shape) -> None:
+        self._default = default
+        self._shapes: dict[str, Shape] = {}
+
+    def register(self, prefix: str, shape: Shape) -> None:
+        """Errors on paths under ``prefix`` are drawn by ``shape``; the longest prefix wins."""
+        self._shapes[prefix] = shape
+
+    def shape(self, path: str) -> Shape:
+        """Who draws the errors of a path."""
+        owners = [prefix for prefix in self._shapes if path == prefix or path.startswith(prefix + "/")]
+        return self._shapes[max(owners, key=len)] if owners else self._default
+
+    def answer(self, error: Exception, path: str, request_id: str) -> JSONResponse:
+        """The response to an error; failures of our own are logged with the request's id."""
+        problem = problem_of(error)
+        if problem.status >= 500:
+            known = isinstance(error, errors.HarkenError)
+            log.error(
+                "%s answered %d %s: %s [request %s]",
+                path,
+                problem.status,
+                problem.code,
+                error,
+                request_id,
+                exc_info=None if known else error,
+            )
+        return JSONResponse(
+            self.shape(path)(problem, request_id), status_code=problem.status, headers=dict(problem.headers)
+        )
+
+    def install(self, app: FastAPI) -> None:
+        """Answer every error that the routes raise. What they do not know, the middleware catches."""
+
+        async def handle(request: Request, error: Exception) -> JSONResponse:
+            return self.answer(error, request.url.path, request.state.request_id)
+
+        for kind in (errors.HarkenError, HTTPException, RequestValidationError):
+            app.add_exception_handler(kind, handle)
