@@ -149,6 +149,18 @@ class JobEngine(Protocol):
         """Give connections back."""
 
 
+@dataclass(frozen=True, slots=True)
+class ChapterDone:
+    """What there is to keep of a chapter beside its windows."""
+
+    cursor: Cursor
+    """Where the next chapter begins; ``cursor.done`` when this was the last, then ``cursor.position`` is the end."""
+    duration: float | None
+    """Seconds of the whole recording: what its header says, or what was decoded when done."""
+    warnings: tuple[str, ...] = ()
+    """What was wrong with the recording, as far as it was read: the latest chapter's are complete."""
+
+
 class ChapterRunner(Protocol):
     """Recognises a recording chapter by chapter, in processes of its own. Called from a thread of each job's own."""
 
@@ -160,8 +172,8 @@ class ChapterRunner(Protocol):
         saved: Mapping[int, WindowResult],
         on_results: Callable[[Sequence[tuple[int, WindowResult]]], None],
         cancelled: Callable[[], bool],
-    ) -> Cursor:
-        """Recognise the chapter that begins at ``cursor`` and return the cursor of the next one.
+    ) -> ChapterDone:
+        """Recognise the chapter that begins at ``cursor``, and say where the next one begins.
 
         ``saved`` holds the windows of this chapter that an earlier, interrupted run saved, by index; they are not
         recognised again. ``on_results`` is called in this thread with the others as they are done, in any order;
