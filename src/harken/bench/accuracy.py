@@ -11,10 +11,9 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
 
 from harken.bench.corpus import Item
+from harken.bench.engines import Engine, Heard
 from harken.bench.scoring import Score, differences, invented, score
 from harken.errors import HarkenError
 
@@ -23,23 +22,6 @@ POINTS = 0.3
 
 WORDS = 2
 """Words that a set may be worse by, where that is more than ``POINTS``: small sets move by whole words."""
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What an engine made of one recording."""
-
-    text: str
-    language: str | None = None
-    error: str | None = None
-    """Why there is no text, when the engine refused a recording; it is scored as having heard nothing."""
-
-
-class Engine(Protocol):
-    """Something that hears a file."""
-
-    def hear(self, path: Path, language: str | None = None) -> Heard:
-        """What is said in it; ``language`` None has it detected. Raises HarkenError for what it cannot read."""
 
 
 @dataclass(frozen=True, slots=True)

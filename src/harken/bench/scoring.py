@@ -8,12 +8,17 @@ over all reference words, not a mean of rates. Knows no engine and no files.
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import jiwer
-from whisper_normalizer.basic import BasicTextNormalizer
-from whisper_normalizer.english import EnglishTextNormalizer
+
+with warnings.catch_warnings():
+    # A docstring of theirs has a bad escape, which Python complains of when it compiles the package.
+    warnings.simplefilter("ignore")
+    from whisper_normalizer.basic import BasicTextNormalizer
+    from whisper_normalizer.english import EnglishTextNormalizer
 
 BY_CHARACTER = frozenset({"zh", "yue", "ja", "ko", "th", "lo", "my", "km"})
 
