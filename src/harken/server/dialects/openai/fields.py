@@ -136,7 +136,8 @@ def _view(fields: Fields) -> tuple[View, bool]:
     if include and form != "json":
         raise fields.bad("include", "goes with response_format=json only")
     # Cues are cut on word times, unless the client says that it does not want to wait for them.
-    timed = "word" in granularities or bool(include) or (form in SUBTITLES and words is not False)
+    cues = form in SUBTITLES and words is None and not fields.flag("without_timestamps")
+    timed = "word" in granularities or bool(include) or cues
     return View(form, granularities or ("segment",), bool(include)), timed
 
 

@@ -1,0 +1,339 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A real HTTP server over a real service, with ports in memory: the protocol without the engine.
+
+The recogniser is canned and held by the test: each window is done when the test lets it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import socket
+import threading
+import time
+import wave
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import uvicorn
+
+from harken import pipeline
+from harken.audio.probe import probe
+from harken.errors import HarkenError, IdempotencyConflict, JobEnded, JobNotFound, QueueFull
+from harken.model import Job, JobState, Segment, Timing, Transcript, Window, WindowResult, Word
+from harken.models.catalog import Catalog
+from harken.ports import Page, Readiness, Submission
+from harken.server.app import AppConfig, create_app
+from harken.service import Limits, Service
+
+T = TypeVar("T")
+
+PATIENCE = 20.0
+"""Seconds that a test waits for what must happen, at most."""
+
+
+def wav(seconds: float = 3.0, rate: int = 16_000) -> bytes:
+    """A silent recording."""
+    out = io.BytesIO()
+    with wave.open(out, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(bytes(2 * int(seconds * rate)))
+    return out.getvalue()
+
+
+def canned() -> list[WindowResult]:
+    """Two windows of a talk, and one without speech between them."""
+
+    def segment(start: float, texts: Sequence[str]) -> Segment:
+        words = tuple(
+            Word(start + 0.4 * number, start + 0.4 * number + 0.35, text, 0.9) for number, text in enumerate(texts)
+        )
+        return Segment(
+            start,
+            words[-1].end,
+            "".join(texts),
+            words=words,
+            tokens=tuple(range(100, 100 + len(texts))),
+            avg_logprob=-0.2,
+            no_speech_prob=0.01,
+            compression_ratio=1.1,
+            language="en",
+        )
+
+    return [
+        WindowResult(
+            Window(0.0, 1.2, ((0.0, 1.1),)),
+            (segment(0.0, [" Hello", " there,", " Zoë"]),),
+            language="en",
+            language_probability=0.97,
+        ),
+        WindowResult(Window(1.2, 1.5)),
+        WindowResult(
+            Window(1.5, 3.0, ((1.5, 2.9),)),
+            (segment(1.5, [" how", " are", " <you>?"]),),
+            language="en",
+            language_probability=0.95,
+        ),
+    ]
+
+
+TEXT = "Hello there, Zoë how are <you>?"
+
+
+class Backend:
+    """Store, blobs and job engine in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir()
+        self.results = canned()
+        self.failure: HarkenError | None = None
+        self.held = threading.Event()
+        """Set: windows are done only as :meth:`let` allows."""
+        self.queue_limit = 1000
+        self.ready = [Readiness("database", True, "answers"), Readiness("workers", True, "1 alive")]
+        self.submissions: list[Submission] = []
+        self._allowed = threading.Semaphore(0)
+        self._lock = threading.RLock()
+        self._jobs: dict[str, Job] = {}
+        self._windows: dict[str, dict[int, WindowResult]] = {}
+        self._transcripts: dict[str, Transcript] = {}
+        self._keys: dict[tuple[str, str], tuple[str, str]] = {}
+        self._threads: list[threading.Thread] = []
+        self._stopping = threading.Event()
+
+    # What tests do
+
+    def hold(self) -> None:
+        self.held.set()
+
+    def let(self, windows: int) -> None:
+        """Let so many more windows be done."""
+        self._allowed.release(windows)
+
+    def go(self) -> None:
+        self.held.clear()
+        self._allowed.release(1000)
+
+    def only(self) -> Job:
+        """The one job there is, waiting for it."""
+        return until(lambda: next(iter(self._jobs.values()), None))
+
+    def close(self) -> None:
+        self._stopping.set()
+        self._allowed.release(1000)
+        for thread in self._threads:
+            thread.join(PATIENCE)
+
+    # Store
+
+    def job(self, job_id: str, owner: str | None = None) -> Job:
+        with self._lock:
+            job = self._jobs.get(job_id)
+            if job is None or owner not in (None, job.owner):
+                raise JobNotFound(f"there is no job {job_id}")
+            return job
+
+    def jobs(self, owner: str | None, limit: int, cursor: str | None = None) -> Page:
+        with self._lock:
+            mine = [job for job in reversed(self._jobs.values()) if owner in (None, job.owner)]
+        start = next((number + 1 for number, job in enumerate(mine) if job.id == cursor), 0)
+        page = mine[start : start + limit]
+        return Page(tuple(page), page[-1].id if start + limit < len(mine) else None)
+
+    def windows(self, job_id: str, after: int = -1) -> list[tuple[int, WindowResult]]:
+        with self._lock:
+            return [(index, result) for index, result in self._windows[job_id].items() if index > after]
+
+    def request_cancel(self, job_id: str) -> Job:
+        with self._lock:
+            job = self.job(job_id)
+            if job.state.ended:
+                raise JobEnded(f"job {job_id} has ended: {job.state.value}")
+            queued = job.state is JobState.QUEUED
+            return self._put(replace(job, cancel_requested=True, state=JobState.CANCELLED if queued else job.state))
+
+    def transcript(self, job_id: str) -> Transcript | None:
+        with self._lock:
+            return self._transcripts.get(job_id)
+
+    def _put(self, job: Job) -> Job:
+        self._jobs[job.id] = replace(job, updated=time.time())
+        return self._jobs[job.id]
+
+    # Blobs and the engine
+
+    def adopt(self, path: Path, key: str) -> None:
+        path.rename(self.folder / key)
+
+    def keys(self) -> set[str]:
+        return {path.name for path in self.folder.iterdir()}
+
+    def delete(self, key: str) -> None:
+        """Of the store and of the blobs: both are known by the job's id here."""
+        (self.folder / key).unlink(missing_ok=True)
+        with self._lock:
+            self._jobs.pop(key, None)
+
+    def submit(self, submission: Submission) -> tuple[Job, bool]:
+        job = submission.job
+        with self._lock:
+            if submission.idempotency_key is not None:
+                earlier = self._keys.get((job.owner, submission.idempotency_key))
+                if earlier is not None:
+                    if earlier[1] != submission.fingerprint:
+                        raise IdempotencyConflict("this idempotency key was used with another request")
+                    return self._jobs[earlier[0]], False
+                self._keys[job.owner, submission.idempotency_key] = (job.id, submission.fingerprint)
+            if sum(not other.state.ended for other in self._jobs.values()) >= self.queue_limit:
+                raise QueueFull("the queue is full; come again later")
+            self.submissions.append(submission)
+            self._put(job)
+            self._windows[job.id] = {}
+        thread = threading.Thread(target=self._work, args=(job.id,), daemon=True)
+        self._threads.append(thread)
+        thread.start()
+        return job, True
+
+    def cancel(self, job_id: str) -> None:
+        """Nothing to take off: the worker looks at the state."""
+
+    def _work(self, job_id: str) -> None:
+        began = time.time()
+        for index, result in enumerate(self.results):
+            if self.held.is_set():
+                while not self._allowed.acquire(timeout=0.02):
+                    if self._stopping.is_set() or self._ended(job_id):
+                        return
+            with self._lock:
+                if self._ended(job_id):
+                    return
+                job = self._put(replace(self._jobs[job_id], state=JobState.PROCESSING, started=began))
+                if self.failure is not None:
+                    self._put(
+                        replace(
+                            job,
+                            state=JobState.FAILED,
+                            error_code=self.failure.code,
+                            error_message=self.failure.message,
+                        )
+                    )
+                    return
+                self._windows[job_id][index] = result
+                self._put(replace(job, position=result.window.end))
+        with self._lock:
+            job = self._jobs[job_id]
+            if self._ended(job_id):
+                return
+            self._transcripts[job_id] = pipeline.assemble(
+                self.results,
+                job.options,
+                duration=job.duration or 3.0,
+                model=job.options.model or "base",
+                timing=Timing(began - job.created, time.time() - began),
+            )
+            self._put(replace(job, state=JobState.COMPLETED, ended=time.time()))
+
+    def _ended(self, job_id: str) -> bool:
+        with self._lock:
+            job = self._jobs.get(job_id)
+            if job is None:
+                return True
+            if job.cancel_requested and not job.state.ended:
+                job = self._put(replace(job, state=JobState.CANCELLED, ended=time.time()))
+            return job.state.ended
+
+
+def until(look: Callable[[], T | None]) -> T:
+    """What ``look`` gives as soon as it gives something."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        found = look()
+        if found:
+            return found
+        time.sleep(0.01)
+    raise AssertionError("it did not happen in time")
+
+
+@dataclass
+class Running:
+    """A server on a free port of this machine."""
+
+    port: int
+    backend: Backend
+    spool: Path
+    threads: list[threading.Thread] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def spooled(self) -> list[Path]:
+        return list(self.spool.iterdir())
+
+    def clean(self) -> None:
+        """Wait until no upload is left behind."""
+        until(lambda: not self.spooled())
+
+
+Serve = Callable[..., Running]
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """Starts servers; keyword arguments are those of AppConfig."""
+    with contextlib.ExitStack() as stack:
+
+        def start(**config: Any) -> Running:
+            return stack.enter_context(_running(tmp_path, config))
+
+        yield start
+
+
+@pytest.fixture
+def server(serve: Serve) -> Running:
+    """A server with default settings."""
+    return serve()
+
+
+@contextmanager
+def _running(tmp_path: Path, config: dict[str, Any]) -> Iterator[Running]:
+    backend = Backend(tmp_path / f"audio-{time.monotonic_ns()}")
+    service = Service(
+        store=backend,  # type: ignore[arg-type]  # what the service calls, no more
+        blobs=backend,  # type: ignore[arg-type]
+        engine=backend,
+        catalog=Catalog(),
+        probe=probe,
+        limits=Limits(max_audio_seconds=3600, interactive_seconds=60, job_deadline=3600),
+        checks=lambda: backend.ready,
+    )
+    config.setdefault("spool_dir", tmp_path / "spool")
+    config.setdefault("min_free_bytes", 0)
+    config.setdefault("installed", lambda: {"base"})
+    app = create_app(service, AppConfig(**config))
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    try:
+        until(lambda: server.started)
+        yield Running(listener.getsockname()[1], backend, config["spool_dir"])
+    finally:
+        server.should_exit = True
+        thread.join(PATIENCE)
+        listener.close()
+        backend.close()
+        assert not thread.is_alive(), "the server did not stop"
+
+
+@pytest.fixture
+def recording() -> bytes:
+    """Three seconds of silence."""
+    return wav()
