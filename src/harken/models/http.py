@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -56,21 +57,24 @@ def session(
 def redacted(url: str) -> str:
     """``url`` without user name, password and query, for messages."""
     parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    return urlunsplit((parts.scheme, _host(url), parts.path, "", ""))
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 class HostAuth(AuthBase):
     """User name and password for one host, not for whatever hosts it links to."""
 
     def __init__(self, url: str) -> None:
-        parts = urlsplit(url)
-        self._host = parts.netloc.rpartition("@")[2]
+        self._host = _host(url)
         user, password = requests.utils.get_auth_from_url(url)
         self._basic = HTTPBasicAuth(user, password) if user else None
 
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         """Sign requests to that host."""
-        if self._basic is not None and urlsplit(str(request.url)).netloc == self._host:
+        if self._basic is not None and _host(str(request.url)) == self._host:
             self._basic(request)
         return request
 
@@ -191,10 +195,19 @@ def _transfer(
         length = int(response.headers.get("Content-Length", 0))
         whole = size or (have + length if length else 0)
         with target.open("ab") as out:
-            for chunk in response.iter_content(CHUNK):
+            for chunk in _arriving(response):
                 have += len(chunk)
                 if size is not None and have > size:
                     raise WrongBytes(f"{target.name} has more than {size} bytes")
                 out.write(chunk)
                 meter.add(len(chunk), target.name)
         return whole
+
+
+def _arriving(response: requests.Response) -> Iterator[bytes]:
+    """The body as it arrives. ``iter_content`` would throw away what came of a piece that a broken line cuts short."""
+    try:
+        while chunk := response.raw.read1(CHUNK, decode_content=True):
+            yield chunk
+    except urllib3.exceptions.HTTPError as error:
+        raise requests.ConnectionError(error, request=response.request) from error
