@@ -14,6 +14,8 @@ from harken.config import Settings
 from harken.models.sources import standard_sources
 from harken.models.store import ModelStore
 
+pytest_plugins = ["postgres"]
+
 
 @pytest.fixture(scope="session")
 def model_store() -> ModelStore:

@@ -252,6 +252,8 @@ class Job:
     """What the client should know of its request: fields that were ignored, say."""
     view: dict[str, Any] = field(default_factory=dict)
     """How the result was asked for (its format, say), as JSON types; only the dialect that made the job reads it."""
+    attempts: int = 0
+    """Times that a worker took the job up since a window of it was last saved."""
 
     @property
     def progress(self) -> float:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from harken.model import Job, Transcript, WindowResult
+from harken.model import Job, Lane, Transcript, WindowResult
 from harken.pipeline.cursor import Cursor
 
 
@@ -57,12 +57,16 @@ class Store(Protocol):
         """Jobs newest first. Raises :class:`~harken.errors.InvalidOption` for a cursor that is none."""
 
     def start(self, job_id: str) -> Job:
-        """Mark as processing (again, after a crash); the first start time stays."""
+        """Mark as processing (again, after a crash) and count the attempt; the first start time stays."""
 
     def save_windows(
         self, job_id: str, results: Sequence[tuple[int, WindowResult]], *, position: float, duration: float | None
     ) -> None:
-        """Upsert recognised windows by (job, index), and the job's ``position`` and ``duration`` in seconds."""
+        """Save recognised windows by (job, index), and the job's ``position`` and ``duration`` in seconds.
+
+        A window that was saved before stays as it is, so nobody hears two versions of it, and a position never goes
+        back. Raises JobNotFound.
+        """
 
     def windows(self, job_id: str, after: int = -1) -> list[tuple[int, WindowResult]]:
         """The saved windows with an index over ``after``, in order, up to the first gap.
@@ -70,8 +74,8 @@ class Store(Protocol):
         A listener that asks again with the last index it got sees every window once, in order, without repeats.
         """
 
-    def window_indices(self, job_id: str) -> set[int]:
-        """Indices of every saved window, gaps or not."""
+    def saved(self, job_id: str, first: int = 0) -> dict[int, WindowResult]:
+        """Every saved window from index ``first`` on, gaps or not."""
 
     def complete(self, job_id: str, transcript: Transcript) -> Job:
         """Save the transcript and end the job."""
@@ -128,8 +132,8 @@ class BlobStore(Protocol):
     def delete(self, key: str) -> None:
         """Remove; a key that is not there is no error."""
 
-    def keys(self) -> set[str]:
-        """Every key, for the sweeper."""
+    def keys(self, older_than: float = 0.0) -> set[str]:
+        """Every key that was adopted more than ``older_than`` seconds ago, for the sweeper."""
 
 
 class JobEngine(Protocol):
@@ -159,6 +163,67 @@ class ChapterDone:
     """Seconds of the whole recording: what its header says, or what was decoded when done."""
     warnings: tuple[str, ...] = ()
     """What was wrong with the recording, as far as it was read: the latest chapter's are complete."""
+
+
+Transaction = Any
+"""An open transaction of the store's database, which the queue shares."""
+
+
+class Ledger(Protocol):
+    """Where jobs are entered, as the queue needs it."""
+
+    def enter(
+        self, submission: Submission, max_queued: int, enqueue: Callable[[Transaction, int], None]
+    ) -> tuple[Job, bool]:
+        """Insert a job and call ``enqueue(transaction, active)`` in the same transaction, one submission at a time.
+
+        ``active`` is the number of the caller's jobs that wait or run. What is returned and raised is as in
+        :meth:`JobEngine.submit`.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """A worker process as it is known to the others."""
+
+    id: str
+    """New at every start."""
+    host: str
+    """Names one kernel and the processes it shows; empty where that is not known."""
+    pid: int
+    born: int
+    """When the kernel started the process, in its own ticks, which tells it from a later one with the same ``pid``."""
+    silence: float = 0.0
+    """Seconds since its last heartbeat, by the database's clock."""
+
+
+class Roster(Protocol):
+    """Which workers are alive, and who does what only one of them should do."""
+
+    def beat(self, executor: Executor) -> None:
+        """Say that the executor is alive, now."""
+
+    def leave(self, executor_id: str) -> None:
+        """Forget an executor."""
+
+    def executors(self) -> list[Executor]:
+        """Everyone who has not left."""
+
+    def take_duty(self, name: str, every: float) -> bool:
+        """Whether the caller shall do ``name`` now: true for one caller in ``every`` seconds, whoever asks."""
+
+
+class Bell(Protocol):
+    """Wakes a worker when there may be something in the queue. Used by one thread."""
+
+    def wait(self, seconds: float) -> bool:
+        """Wait at most so long for the database to change; whether it did."""
+
+    def waiting(self) -> set[Lane]:
+        """The lanes that jobs wait in."""
+
+    def close(self) -> None:
+        """Give the connection back."""
 
 
 class ChapterRunner(Protocol):

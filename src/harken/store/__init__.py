@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where jobs, windows, transcripts and recordings are kept: SQLite or PostgreSQL, and a folder.
+
+Implements the ports; knows no queue, no worker and no wire form.
+"""
+
+from __future__ import annotations
+
+from harken.store.bell import SqlBell
+from harken.store.blobs import FolderBlobs
+from harken.store.database import connect, preparing
+from harken.store.migrations import upgrade
+from harken.store.roster import SqlRoster
+from harken.store.sql import SqlStore
+
+__all__ = ["FolderBlobs", "SqlBell", "SqlRoster", "SqlStore", "connect", "preparing", "upgrade"]

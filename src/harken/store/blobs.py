@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recordings as files in a folder, one a key.
+
+Keys are UUIDs and nothing else, so no key leads out of the folder. Knows no job.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_PARTIAL = ".part"
+_ABANDONED = 24 * 3600.0
+"""Seconds after which a copy that is not finished never will be."""
+
+
+class FolderBlobs:
+    """The :class:`~harken.ports.BlobStore` of one folder, which several machines may share.
+
+    Files are not synced to the disk: the death of any process loses nothing, and a power cut may cost the recordings of
+    the last moments, as it may cost the last jobs in SQLite. Syncing would hold up every upload by its whole size.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        root.mkdir(parents=True, exist_ok=True)
+
+    def adopt(self, path: Path, key: str) -> None:
+        """See :class:`~harken.ports.BlobStore`. A rename; across file systems a copy, which appears whole."""
+        target = self._path(key)
+        os.utime(path)
+        if path.stat().st_dev == self._root.stat().st_dev:
+            path.replace(target)
+        else:
+            partial = target.with_suffix(_PARTIAL)
+            try:
+                shutil.copyfile(path, partial)
+                partial.replace(target)
+            finally:
+                partial.unlink(missing_ok=True)
+            path.unlink()
+
+    @contextmanager
+    def local(self, key: str) -> Iterator[Path]:
+        """See :class:`~harken.ports.BlobStore`."""
+        path = self._path(key)
+        if not path.is_file():
+            raise FileNotFoundError(f"the recording {key} is not in {self._root}")
+        yield path
+
+    def delete(self, key: str) -> None:
+        """See :class:`~harken.ports.BlobStore`."""
+        self._path(key).unlink(missing_ok=True)
+
+    def keys(self, older_than: float = 0.0) -> set[str]:
+        """See :class:`~harken.ports.BlobStore`. Copies that a dead process left half done are removed on the way."""
+        now = time.time()
+        found = set()
+        for path in self._root.iterdir():
+            try:
+                age = now - path.stat().st_mtime
+            except FileNotFoundError:
+                continue
+            if path.suffix == _PARTIAL and age > _ABANDONED:
+                path.unlink(missing_ok=True)
+            elif _is_key(path.name) and age >= older_than:
+                found.add(path.name)
+        return found
+
+    def _path(self, key: str) -> Path:
+        if not _is_key(key):
+            raise ValueError(f"not the key of a recording: {key!r}")
+        return self._root / key
+
+
+def _is_key(name: str) -> bool:
+    try:
+        return str(uuid.UUID(name)) == name
+    except ValueError:
+        return False

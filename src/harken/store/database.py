@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Opening the database: SQLite tuned for several processes, or PostgreSQL.
+
+Knows no table. The durable queue works on the same engine: a job and its place in the queue are one transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from filelock import FileLock
+from sqlalchemy import event
+
+BUSY = 30.0
+"""Seconds that a SQLite connection waits for another's write to end."""
+
+_POOL = 10
+_OVERFLOW = 30
+_START_LOCK = 0x6861726B656E
+"""Key of the advisory lock under which a PostgreSQL database is prepared."""
+
+
+def connect(database: Path | str) -> sa.Engine:
+    """An engine for a SQLite file, or for a ``postgresql://`` address."""
+    if isinstance(database, Path):
+        return _sqlite(database)
+    url = sa.make_url(database).set(drivername="postgresql+psycopg")
+    return sa.create_engine(
+        url, pool_size=_POOL, max_overflow=_OVERFLOW, pool_pre_ping=True, connect_args={"application_name": "harken"}
+    )
+
+
+def is_sqlite(engine: sa.Engine | sa.Connection) -> bool:
+    """Whether the database is a SQLite file."""
+    return engine.dialect.name == "sqlite"
+
+
+def _sqlite(path: Path) -> sa.Engine:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    engine = sa.create_engine(
+        sa.URL.create("sqlite", database=str(path)),
+        pool_size=_POOL,
+        max_overflow=_OVERFLOW,
+        connect_args={"timeout": BUSY},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        # Writers queue up at their first statement; a read that turns into a write would fail at once instead.
+        connection.isolation_level = "IMMEDIATE"
+        connection.execute("PRAGMA foreign_keys = ON")
+        # In WAL mode NORMAL survives any death of a process; a power cut may cost the last moments, never the file.
+        connection.execute("PRAGMA synchronous = NORMAL")
+
+    return engine
+
+
+@contextmanager
+def preparing(engine: sa.Engine) -> Iterator[None]:
+    """Hold the lock under which one process at a time brings the database up to date."""
+    if not is_sqlite(engine):
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(sa.select(sa.func.pg_advisory_lock(_START_LOCK)))
+            try:
+                yield
+            finally:
+                connection.execute(sa.select(sa.func.pg_advisory_unlock(_START_LOCK)))
+        return
+    with FileLock(f"{engine.url.database}.lock"):
+        with engine.connect() as connection:
+            # It stays in the file. Changing it does not wait for others, so it happens under the lock.
+            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+        yield
+
+
+@contextmanager
+def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """One transaction that writes; on SQLite it holds the write lock from its start."""
+    with engine.begin() as connection:
+        if is_sqlite(engine):
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        yield connection

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From nouns to rows and back. Knows the columns, not the queries."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import sqlalchemy as sa
+
+from harken.model import (
+    Job,
+    JobState,
+    Lane,
+    Transcript,
+    WindowResult,
+    options_from,
+    plain,
+    result_from,
+    transcript_from,
+)
+
+_AS_THEY_ARE = (
+    "id", "owner", "created", "updated", "audio", "size", "duration", "position", "started", "ended", "deadline",
+    "cancel_requested", "error_code", "error_message", "attempts",
+)  # fmt: skip
+
+
+def job_values(job: Job) -> dict[str, Any]:
+    """The columns of a job."""
+    return {
+        **{name: getattr(job, name) for name in _AS_THEY_ARE},
+        "state": job.state.value,
+        "lane": job.lane.value,
+        "filename": text(job.filename),
+        "options": dump(job.options),
+        "warnings": dump(job.warnings),
+        "view": json.dumps(job.view),
+    }
+
+
+def job_from(row: sa.Row[Any]) -> Job:
+    """The job of a row."""
+    data = row._mapping  # noqa: SLF001  documented as public; the underscore keeps it apart from column names
+    return Job(
+        **{name: data[name] for name in _AS_THEY_ARE},
+        state=JobState(data["state"]),
+        lane=Lane(data["lane"]),
+        filename=data["filename"],
+        options=options_from(json.loads(data["options"])),
+        warnings=tuple(json.loads(data["warnings"])),
+        view=json.loads(data["view"]),
+    )
+
+
+def dump(value: Any) -> str:
+    """A noun as JSON."""
+    return json.dumps(plain(value), separators=(",", ":"))
+
+
+def load_result(value: str) -> WindowResult:
+    """The window's result of a JSON text."""
+    return result_from(json.loads(value))
+
+
+def load_transcript(value: str) -> Transcript:
+    """The transcript of a JSON text."""
+    return transcript_from(json.loads(value))
+
+
+def text(value: str) -> str:
+    """``value`` as a database can hold it: no half characters, and no NUL, which PostgreSQL refuses."""
+    return value.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tables, for SQLite and PostgreSQL alike.
+
+Every name begins with ``harken_``, so that the tables can share a database with the queue's and with those of others.
+Times are seconds since the epoch as doubles. What is only read back whole is JSON in a text column: it can hold any
+string and any number, which PostgreSQL's own JSON type cannot. Knows no queries.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+PREFIX = "harken_"
+VERSION_TABLE = f"{PREFIX}version"
+HEAD = "0001"
+"""Revision of the newest migration; a database that has it needs no Alembic at start."""
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+jobs = sa.Table(
+    f"{PREFIX}jobs",
+    metadata,
+    sa.Column("id", sa.String(36), primary_key=True),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("lane", sa.String(16), nullable=False),
+    sa.Column("options", sa.Text, nullable=False),
+    sa.Column("filename", sa.Text, nullable=False),
+    sa.Column("created", sa.Double, nullable=False),
+    sa.Column("updated", sa.Double, nullable=False),
+    sa.Column("audio", sa.String(36)),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("duration", sa.Double),
+    sa.Column("position", sa.Double, nullable=False),
+    sa.Column("started", sa.Double),
+    sa.Column("ended", sa.Double),
+    sa.Column("deadline", sa.Double),
+    sa.Column("cancel_requested", sa.Boolean, nullable=False),
+    sa.Column("error_code", sa.Text),
+    sa.Column("error_message", sa.Text),
+    sa.Column("warnings", sa.Text, nullable=False),
+    sa.Column("view", sa.Text, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Index(None, "owner", "created", "id"),
+    sa.Index(None, "created", "id"),
+    sa.Index(None, "state", "lane"),
+    sa.Index(None, "ended"),
+)
+
+_kept = jobs.c.audio.is_not(None)
+sa.Index(f"ix_{PREFIX}jobs_kept_audio", jobs.c.ended, sqlite_where=_kept, postgresql_where=_kept)
+
+# The key is the SHA-256 of what the caller sent, which may be long or hold anything.
+idempotency = sa.Table(
+    f"{PREFIX}idempotency",
+    metadata,
+    sa.Column("owner", sa.Text, primary_key=True),
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.Column("job_id", sa.String(36), sa.ForeignKey(jobs.c.id, ondelete="CASCADE"), nullable=False, index=True),
+)
+
+windows = sa.Table(
+    f"{PREFIX}windows",
+    metadata,
+    sa.Column("job_id", sa.String(36), sa.ForeignKey(jobs.c.id, ondelete="CASCADE"), primary_key=True),
+    sa.Column("idx", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("result", sa.Text, nullable=False),
+)
+
+transcripts = sa.Table(
+    f"{PREFIX}transcripts",
+    metadata,
+    sa.Column("job_id", sa.String(36), sa.ForeignKey(jobs.c.id, ondelete="CASCADE"), primary_key=True),
+    sa.Column("transcript", sa.Text, nullable=False),
+)
+
+executors = sa.Table(
+    f"{PREFIX}executors",
+    metadata,
+    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("host", sa.Text, nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("born", sa.BigInteger, nullable=False),
+    sa.Column("beat", sa.Double, nullable=False),
+)
+
+duties = sa.Table(
+    f"{PREFIX}duties",
+    metadata,
+    sa.Column("name", sa.String(64), primary_key=True),
+    sa.Column("done", sa.Double, nullable=False),
+)
