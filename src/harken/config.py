@@ -7,12 +7,17 @@ missing from ``docs/settings.md``.
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
+from typing import Annotated, Literal
 
 from platformdirs import user_cache_path, user_data_path
 from pydantic import Field, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Listed = Annotated[tuple[str, ...], NoDecode]
+"""Several values in one variable: comma-separated, or a JSON list."""
 
 
 class Settings(BaseSettings):
@@ -41,10 +46,10 @@ class Settings(BaseSettings):
     database_url: str | None = Field(
         None, description="postgresql://... for several machines; unset is SQLite in the data folder."
     )
-    api_keys: tuple[str, ...] = Field(
+    api_keys: Listed = Field(
         (), description="Keys that may call the server, comma-separated or JSON; required off loopback."
     )
-    device: str = Field("auto", description="cpu, cuda or auto.")
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", description="cpu, cuda or auto.")
     compute_type: str = Field("default", description="CTranslate2 compute type; default is int8 on a CPU.")
     children: int = Field(
         default_factory=lambda: max(1, min(os.cpu_count() or 1, 8)),
@@ -69,8 +74,28 @@ class Settings(BaseSettings):
     keep_results: float = Field(30 * 24 * 3600.0, ge=0, description="Seconds a job is kept after it ended.")
     dead_after: float = Field(5.0, gt=0, description="Seconds without a heartbeat after which a worker counts as dead.")
     drain_seconds: float = Field(10.0, ge=0, description="Seconds a stopping worker may use to finish what it began.")
-    cors_origins: tuple[str, ...] = Field((), description="Origins that browsers may call from; * is every one.")
-    log_level: str = Field("info", description="debug, info, warning or error.")
+    cors_origins: Listed = Field((), description="Origins that browsers may call from; * is every one.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="debug, info, warning or error."
+    )
+    log_format: Literal["text", "json"] = Field("text", description="text, or json for one object a line.")
+
+    @field_validator("api_keys", "cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        if value.lstrip().startswith("["):
+            try:
+                return json.loads(value)
+            except ValueError:
+                raise ValueError("must be values separated by commas, or a JSON list") from None
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+
+    @field_validator("log_level", "log_format", "device", mode="before")
+    @classmethod
+    def _fold(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
 
     @field_validator("database_url")
     @classmethod

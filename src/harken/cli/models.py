@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 
+from harken.cli.settings import load_settings
 from harken.config import Settings
 from harken.errors import HarkenError, InvalidRequest
 from harken.models.catalog import DEFAULT_ALIAS, Catalog
@@ -27,7 +27,7 @@ from harken.models.sources import standard_sources
 from harken.models.spec import ModelSpec
 from harken.models.store import ModelStore
 
-app = typer.Typer(help="List, fetch, verify and delete models.", no_args_is_help=True)
+app = typer.Typer(help="List, fetch, verify and delete models.", no_args_is_help=True, add_completion=False)
 
 Names = Annotated[list[str], typer.Argument(metavar="NAMES...", help="Names, aliases or presets.")]
 
@@ -35,8 +35,7 @@ Names = Annotated[list[str], typer.Argument(metavar="NAMES...", help="Names, ali
 @app.command("list")
 def list_models() -> None:
     """Every model and preset, with its other names, its size, and whether it is installed."""
-    with _told():
-        store = _store()
+    store = model_store(load_settings())
     installed = {found.name: found for found in store.installed()}
     rows = [
         (
@@ -70,16 +69,12 @@ def list_models() -> None:
 @app.command()
 def fetch(names: Names) -> None:
     """Fetch models, unless they are installed already. An interrupted fetch goes on where it stopped."""
-    with _told():
-        store = _store()
+    store = model_store(load_settings())
 
     def one(name: str) -> str:
         spec = store.catalog.entry(name)
-        if spec.name in {found.name for found in store.installed()}:
-            return f"{spec.name}: already installed in {store.root / spec.name}"
-        with _reporting(spec) as report:
-            path = store.fetch(name, report)
-        return f"{spec.name}: installed in {path}"
+        new = fetched(store, spec.name)
+        return f"{spec.name}: {'installed' if new else 'already installed'} in {store.root / spec.name}"
 
     _each(names, one)
 
@@ -87,8 +82,7 @@ def fetch(names: Names) -> None:
 @app.command()
 def verify(names: Annotated[list[str] | None, typer.Argument(metavar="[NAMES...]")] = None) -> None:
     """Read every byte of installed models (all, when none is named) and compare it with what it must be."""
-    with _told():
-        store = _store()
+    store = model_store(load_settings())
 
     def one(name: str) -> str:
         found = store.verify(name)
@@ -103,8 +97,7 @@ def verify(names: Annotated[list[str] | None, typer.Argument(metavar="[NAMES...]
 @app.command()
 def delete(names: Names) -> None:
     """Delete installed models, and what an interrupted fetch left."""
-    with _told():
-        store = _store()
+    store = model_store(load_settings())
 
     def one(name: str) -> str:
         freed = store.delete(name)
@@ -113,10 +106,20 @@ def delete(names: Names) -> None:
     _each(names, one)
 
 
-def _store() -> ModelStore:
-    settings = Settings()
+def model_store(settings: Settings) -> ModelStore:
+    """The models folder and the sources that the settings name. Raises UnknownModel, InvalidOption."""
     sources = standard_sources(folder=settings.model_source, hub_url=settings.hub_url, offline=settings.offline)
     return ModelStore(settings.models_dir, sources, Catalog(settings.default_model, settings.presets))
+
+
+def fetched(store: ModelStore, name: str) -> bool:
+    """Have a model installed, and tell how it goes; returns whether it was not there before."""
+    spec = store.catalog.entry(name)
+    if spec.name in {found.name for found in store.installed()}:
+        return False
+    with _reporting(spec) as report:
+        store.fetch(name, report)
+    return True
 
 
 def _each(names: list[str], act: Callable[[str], str]) -> None:
@@ -126,29 +129,10 @@ def _each(names: list[str], act: Callable[[str], str]) -> None:
         try:
             typer.echo(act(name))
         except HarkenError as error:
-            typer.echo(f"error: {error.message}", err=True)
-            code = max(code, _code(error))
+            typer.echo(f"harken: {error.message}", err=True)
+            code = max(code, 2 if isinstance(error, InvalidRequest) else 1)
     if code:
         raise typer.Exit(code)
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """An error on the way becomes a line and an exit code."""
-    try:
-        yield
-    except HarkenError as error:
-        typer.echo(f"error: {error.message}", err=True)
-        raise typer.Exit(_code(error)) from None
-    except ValidationError as error:
-        for problem in error.errors():
-            name = "_".join(str(part) for part in problem["loc"])
-            typer.echo(f"error: setting {f'HARKEN_{name.upper()}: ' if name else ''}{problem['msg']}", err=True)
-        raise typer.Exit(2) from None
-
-
-def _code(error: HarkenError) -> int:
-    return 2 if isinstance(error, InvalidRequest) else 1
 
 
 @contextmanager

@@ -4,6 +4,6 @@
 Knows the nouns of :mod:`harken.model` only; no engine, no file system, no dialect.
 """
 
-from harken.text.render import FORMATS, Format, render
+from harken.text.render import FORMATS, Format, line, render
 
-__all__ = ["FORMATS", "Format", "render"]
+__all__ = ["FORMATS", "Format", "line", "render"]

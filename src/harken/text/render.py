@@ -45,7 +45,13 @@ Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 
 
 def _txt(transcript: Transcript) -> str:
-    return "".join(f"{_named(segment)}{text}\n" for segment, text in _said(transcript))
+    return "".join(map(line, transcript.segments))
+
+
+def line(segment: Segment) -> str:
+    """What ``txt`` has of a segment: its text on a line of its own, or nothing where it has no text."""
+    text = breaks.clean(segment.text)
+    return f"{_named(segment)}{text}\n" if text else ""
 
 
 def _srt(transcript: Transcript) -> str:
@@ -81,8 +87,7 @@ def _ass(transcript: Transcript) -> str:
 
 def _ass_text(cue: Cue) -> str:
     # There is no escape that every player knows: a joiner makes the backslash harmless, wide braces look the same.
-    lines = (line.replace("\\", "\\" + _WORD_JOINER).translate(_WIDE_BRACES) for line in cue.lines)
-    return "\\N".join(lines)
+    return "\\N".join(text.replace("\\", "\\" + _WORD_JOINER).translate(_WIDE_BRACES) for text in cue.lines)
 
 
 def _tsv(transcript: Transcript) -> str:

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``harken transcribe``: recordings in, text and subtitles out, in this process."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from harken.errors import HarkenError, InvalidOption
+from harken.model import Channels, Mode, Options, Task, WindowResult
+from harken.text import FORMATS, line, render
+
+if TYPE_CHECKING:
+    from harken.cli.hearing import Listener
+    from harken.cli.inputs import Recording
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def transcribe(
+    files: Annotated[
+        list[str],
+        typer.Argument(metavar="FILES...", help="Recordings, folders of recordings, or - for standard input."),
+    ],
+    form: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format", "-f", metavar="FORMAT", help=f"{', '.join(FORMATS)}; can be given again.", show_default="txt"
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="DIR",
+            help="Folder for the results. Without it one recording in one format goes to standard output, and "
+            "everything else into the current folder.",
+        ),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Any model or preset; see `harken models list`.")
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option("--language", "-l", help="Code or English name; else it is detected.")
+    ] = None,
+    task: Annotated[Task, typer.Option(help="translate writes English, whatever is spoken.")] = "transcribe",
+    prompt: Annotated[str | None, typer.Option(help="Text taken as said before, for spelling and style.")] = None,
+    vocabulary: Annotated[
+        list[str] | None, typer.Option(help="Words to expect, comma-separated; can be given again.")
+    ] = None,
+    word_timestamps: Annotated[
+        bool, typer.Option("--word-timestamps", "-w", help="Time every word; subtitles become more exact.")
+    ] = False,
+    mode: Annotated[Mode, typer.Option(help="fast trades accuracy for speed.")] = "default",
+    channels: Annotated[Channels, typer.Option(help="split transcribes every channel on its own.")] = "mix",
+    offset: Annotated[float, typer.Option(metavar="SECONDS", help="Where in the recording to begin.")] = 0.0,
+    duration: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="How much of it to transcribe; all by default.")
+    ] = None,
+    beam_size: Annotated[int | None, typer.Option(help="Width of the search; the mode decides by default.")] = None,
+    best_of: Annotated[int | None, typer.Option(help="Candidates at temperatures over 0.")] = None,
+    temperature: Annotated[
+        float | None, typer.Option(help="Sampling temperature; 0, then higher where that fails, by default.")
+    ] = None,
+    vad: Annotated[bool, typer.Option("--vad/--no-vad", help="Leave out what is no speech.")] = True,
+    condition_on_previous_text: Annotated[
+        bool, typer.Option("--condition-on-previous-text", help="Tell each window what was said before it.")
+    ] = False,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads that recognise.", show_default="one a core, at most 8")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors on standard error.")] = False,
+) -> None:
+    """Turn recordings into text and subtitles.
+
+    Any audio or video that FFmpeg reads. Text comes as it is recognised. A recording that fails does not stop the
+    others; the exit status is then 1. Settings (HARKEN_*) for models and device hold here too.
+    """
+    from harken.cli.inputs import find  # noqa: PLC0415 - not for --help
+
+    forms = list(dict.fromkeys(form or ["txt"]))
+    for name in forms:
+        if name not in FORMATS:
+            raise InvalidOption(f"no format {name!r}; there are {', '.join(FORMATS)}")
+    options = Options(
+        model=model,
+        language=language,
+        task=task,
+        prompt=prompt,
+        vocabulary=tuple(word.strip() for words in vocabulary or () for word in words.split(",")),
+        word_timestamps=word_timestamps,
+        vad_filter=vad,
+        condition_on_previous_text=condition_on_previous_text,
+        beam_size=beam_size,
+        best_of=best_of,
+        temperature=temperature,
+        offset=offset,
+        duration=duration,
+        channels=channels,
+        mode=mode,
+    )
+    recordings = find(files)
+    try:
+        listener = _listener(options, threads or min(os.cpu_count() or 1, 8))
+        failed = _Run(listener, recordings, forms, output, quiet=quiet).all()
+    except KeyboardInterrupt:
+        sys.stderr.write("harken: interrupted\n")
+        _leave(130)
+    except BrokenPipeError:
+        _leave(1)
+    raise typer.Exit(1 if failed else 0)
+
+
+def _leave(status: int) -> NoReturn:
+    """End at once: native code may be at work in the other thread, and would be torn down under its feet."""
+    sys.stderr.flush()
+    os._exit(status)
+
+
+def _listener(options: Options, threads: int) -> Listener:
+    from harken import pipeline  # noqa: PLC0415
+    from harken.cli.hearing import Listener  # noqa: PLC0415
+    from harken.cli.models import fetched, model_store  # noqa: PLC0415
+    from harken.cli.settings import load_settings  # noqa: PLC0415
+
+    settings = load_settings()
+    store = model_store(settings)
+    checked = pipeline.validate(options, store.catalog)
+    fetched(store, store.catalog.resolve(checked.model).spec.name)
+    fetched(store, "silero-vad")
+    return Listener(options, store.catalog, store, settings, threads)
+
+
+class _Run:
+    """Every recording in turn."""
+
+    def __init__(
+        self, listener: Listener, recordings: list[Recording], forms: list[str], output: Path | None, *, quiet: bool
+    ) -> None:
+        from harken.cli.outputs import plan  # noqa: PLC0415
+
+        self._listener = listener
+        self._recordings = recordings
+        self._to_stdout = output is None and len(recordings) == 1 and len(forms) == 1
+        self._streams = self._to_stdout and forms == ["txt"]
+        self._forms = forms
+        self._paths = plan(recordings, output or Path(), forms)
+        self._quiet = quiet
+
+    def all(self) -> list[str]:
+        """Transcribe; returns what failed, which has been told."""
+        failed: list[str] = []
+        for index, recording in enumerate(self._recordings):
+            try:
+                self._one(index, recording)
+            except BrokenPipeError:
+                raise
+            except (HarkenError, OSError, RuntimeError, MemoryError) as error:
+                reason = error.message if isinstance(error, HarkenError) else str(error) or type(error).__name__
+                failed.append(f"{recording.name}: {reason}")
+                sys.stderr.write(f"harken: {failed[-1]}\n")
+        if failed and len(self._recordings) > 1:
+            sys.stderr.write(f"harken: {len(failed)} of {len(self._recordings)} failed:\n")
+            sys.stderr.write("".join(f"  {item}\n" for item in failed))
+        return failed
+
+    def _one(self, index: int, recording: Recording) -> None:
+        from harken.cli.outputs import write  # noqa: PLC0415
+        from harken.cli.progress import bar, clock  # noqa: PLC0415
+
+        many = len(self._recordings)
+        title = f"[{index + 1}/{many}] {recording.name}" if many > 1 else recording.name
+        with recording.opened() as source, bar(title, shown=not self._quiet) as progress:
+            transcript = self._listener.hear(source, self._stream, progress)
+        if self._to_stdout:
+            if not self._streams:
+                sys.stdout.write(render(transcript, self._forms[0]))
+                sys.stdout.flush()
+        else:
+            for form, path in self._paths[index].items():
+                write(path, render(transcript, form))
+        if self._quiet:
+            return
+        for warning in transcript.warnings:
+            sys.stderr.write(f"harken: {recording.name}: {warning}\n")
+        if not self._to_stdout:
+            written = ", ".join(str(path) for path in self._paths[index].values())
+            seconds = transcript.timing.processing
+            sys.stderr.write(f"{title}: {written} ({clock(transcript.duration)} in {clock(seconds)})\n")
+
+    def _stream(self, result: WindowResult) -> None:
+        if self._streams:
+            sys.stdout.write("".join(map(line, result.segments)))
+            sys.stdout.flush()

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``harken worker``: workers for a server that runs elsewhere, on the same database and recordings."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from harken.cli import processes
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def worker(
+    children: Annotated[
+        int | None,
+        typer.Option(help="Processes that hold a model each; HARKEN_CHILDREN.", min=1, show_default="one a core"),
+    ] = None,
+) -> None:
+    """Run workers only, for a server on the same database.
+
+    Set the same HARKEN_DATABASE_URL, or HARKEN_DATA_DIR, as the server has.
+    """
+    raise typer.Exit(processes.run("worker", children=children))
