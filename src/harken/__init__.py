@@ -1,2 +1,82 @@
 # SPDX-License-Identifier: Apache-2.0
-"""harken: speech to text on your own machine."""
+"""harken: speech to text on your own machine.
+
+    import harken
+
+    transcript = harken.transcribe("talk.mp3", model="base", word_timestamps=True)
+    for segment in harken.stream("three_hours.mkv"):
+        print(segment.start, segment.text)
+
+    with harken.load("small") as model:  # many recordings, the model loaded once
+        texts = [model.transcribe(path).text for path in paths]
+
+A source is a path, a binary file, ``bytes``, or mono samples at 16 kHz as a one-dimensional float array of numpy; any
+media that FFmpeg reads. The options are those of :class:`Options`. Errors are :class:`HarkenError` and its kinds, in
+:mod:`harken.errors`. Importing harken loads no engine; the first use does, and fetches models that are not installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harken.errors import HarkenError
+from harken.model import Options, Segment, Transcript, Word
+
+if TYPE_CHECKING:
+    from harken.library import AudioSource, LoadedModel
+
+__all__ = ["HarkenError", "Options", "Segment", "Transcript", "Word", "load", "stream", "transcribe"]
+
+
+def load(model: str | None = None, *, models_dir: Path | str | None = None, **how: Any) -> LoadedModel:
+    """Load a model once for many recordings; close it, or use it as a context manager.
+
+    Args:
+        model: any name of the catalog; None is ``base``. Fetched first when it is not installed.
+        models_dir: folder of the installed models; None is ``HARKEN_MODELS_DIR``, or the user's cache.
+        how: ``device``, ``compute_type`` and ``threads`` of :class:`harken.library.LoadedModel`.
+
+    Raises:
+        UnknownModel: nobody knows the model.
+        ModelUnavailable: it is not installed, and no source delivered it.
+    """
+    from harken.library import LoadedModel  # noqa: PLC0415 - brings the engine
+
+    return LoadedModel(model, models_dir=models_dir, **how)
+
+
+def transcribe(
+    source: AudioSource, model: str | None = None, *, models_dir: Path | str | None = None, **options: Any
+) -> Transcript:
+    """What was said in a recording.
+
+    Args:
+        source: a path, a binary file, bytes, or float samples at 16 kHz.
+        model: see :func:`load`.
+        models_dir: see :func:`load`.
+        options: fields of :class:`Options`: ``language="de"``, ``word_timestamps=True``, ...
+
+    Raises:
+        InvalidRequest: an option is unknown, out of range, or not possible with this model.
+        MediaError: the source is not audio that can be decoded.
+        ModelError: the model cannot be had.
+    """
+    with load(model, models_dir=models_dir, threads=options.pop("cpu_threads", None)) as loaded:
+        return loaded.transcribe(source, **options)
+
+
+def stream(
+    source: AudioSource, model: str | None = None, *, models_dir: Path | str | None = None, **options: Any
+) -> Iterator[Segment]:
+    """The segments of a recording, each as soon as it is recognised; arguments and errors as in :func:`transcribe`.
+
+    Leaving the loop stops the work.
+    """
+    with (
+        load(model, models_dir=models_dir, threads=options.pop("cpu_threads", None)) as loaded,
+        closing(loaded.stream(source, **options)) as segments,
+    ):
+        yield from segments

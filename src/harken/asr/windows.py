@@ -12,7 +12,7 @@ Knows no samples and no recogniser: positions are frames of :data:`harken.audio.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +43,15 @@ class WindowParams:
     """Silence that is kept around speech, for soft beginnings and ends."""
     search: float = 8.0
     """Where nobody pauses, the cut is sought this far back from the longest window's end."""
+
+    opening: float = 15.0
+    """The first window of a long recording is no longer than this, so that its words come soon."""
+
+    @property
+    def first(self) -> WindowParams:
+        """How the first window of a long recording is cut."""
+        scale = min(1.0, self.opening / self.longest)
+        return replace(self, longest=self.longest * scale, shortest=self.shortest * scale, search=self.search * scale)
 
     @property
     def reach(self) -> float:

@@ -91,7 +91,7 @@ class Media:
 
 @contextmanager
 def open_media(source: Source) -> Iterator[Media]:
-    """Open a recording for reading; raises as :func:`probe` does. A file object is read from its start and stays open."""
+    """Open a recording; raises as :func:`probe` does. A file object is read from its start, and stays open."""
     file: BinaryIO
     if isinstance(source, (str, Path)):
         with Path(source).open("rb") as file, _open(file) as media:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import onnxruntime
 
 from harken.errors import ModelUnavailable
+from harken.model import SAMPLE_RATE
 
 Samples = npt.NDArray[np.float32]
 """Mono audio at 16 kHz."""
@@ -28,6 +29,11 @@ _CONTEXT = 64
 _STATE = (1, 1, 128)
 _BATCH = 256
 """Frames given to the model at once: it convolves them together and only its recurrent layer goes one by one."""
+
+
+_QUIET = 0.02
+"""Peak (-34 dB) up to which a recording is made louder for the detector, which hears nothing under about -45 dB."""
+_MAX_GAIN = 100.0
 
 
 class SpeechStream(Protocol):
@@ -72,10 +78,14 @@ class _SileroStream:
         self._session = session
         self._h = np.zeros(_STATE, np.float32)
         self._c = np.zeros(_STATE, np.float32)
+        self._peak = 0.0
         self._pending: Samples = np.zeros(_CONTEXT, np.float32)
 
     def feed(self, samples: Samples, *, last: bool = False) -> Samples:
-        heard = np.concatenate((self._pending, samples))
+        if len(samples):
+            self._peak = max(self._peak, float(np.abs(samples).max()))
+        gain = np.float32(min(max(1.0, _QUIET / max(self._peak, 1e-9)), _MAX_GAIN))
+        heard = np.concatenate((self._pending, samples * gain))
         rest = (len(heard) - _CONTEXT) % FRAME
         if last and rest:
             heard = np.concatenate((heard, np.zeros(FRAME - rest, np.float32)))
@@ -96,12 +106,14 @@ class _SileroStream:
 class SpeechParams:
     """When probabilities become speech. Seconds, and probabilities 0 to 1."""
 
-    onset: float = 0.5
+    onset: float = 0.4
     """Speech begins at a frame of at least this."""
-    offset: float = 0.35
+    offset: float = 0.25
     """Speech goes on while frames are at least this; below the onset, so that soft endings are kept."""
     min_silence: float = 0.1
     """A shorter dip is no pause."""
+    min_speech: float = 0.1
+    """A shorter burst is no speech: a click, a plucked string."""
 
 
 class SpanFinder:
@@ -109,7 +121,8 @@ class SpanFinder:
 
     def __init__(self, params: SpeechParams) -> None:
         self._params = params
-        self._patience = max(1, round(params.min_silence * 16_000 / FRAME))
+        self._patience = max(1, round(params.min_silence * SAMPLE_RATE / FRAME))
+        self._burst = round(params.min_speech * SAMPLE_RATE / FRAME)
         self._silence: int | None = None
         self.known = 0
         """Frames fed so far."""
@@ -131,12 +144,15 @@ class SpanFinder:
                 if self._silence is None:
                     self._silence = at
                 if at + 1 - self._silence >= self._patience:
-                    self.spans.append((self.open, self._silence))
-                    self.open = self._silence = None
+                    self._close(self.open, self._silence)
         self.known += len(probabilities)
 
     def finish(self) -> None:
         """Nothing follows: an open span ends."""
         if self.open is not None:
-            self.spans.append((self.open, self.known if self._silence is None else self._silence))
-            self.open = self._silence = None
+            self._close(self.open, self.known if self._silence is None else self._silence)
+
+    def _close(self, start: int, end: int) -> None:
+        if end - start >= self._burst:
+            self.spans.append((start, end))
+        self.open = self._silence = None

@@ -27,6 +27,8 @@ MAX_SPLIT = 16
 
 _STEP = 250 * FRAME
 """Samples that are heard at once: 8 s."""
+_LONG = 60.0
+"""Seconds from which on a recording is long, and its first words are hurried."""
 _LONGEST_SCAN = 600 * SAMPLE_RATE
 """Samples after which a chapter ends in the next silence, full or not, so that hours of silence are many steps."""
 
@@ -78,11 +80,13 @@ class Planner:
         self._split = options.channels == "split"
         self._windows = windows or WindowParams()
         self._speech = speech or SpeechParams()
-        self._position = _samples(max(start, options.offset))
+        self._beginning = _samples(options.offset)
+        self._position = max(_samples(start), self._beginning)
         self._stop = None if options.duration is None else _samples(options.offset + options.duration)
         self._decoder = Decoder(source, split=self._split)
         self.info: MediaInfo = self._decoder.info
         """What the headers say."""
+        self._long = (self.info.duration or _LONG) - options.offset >= _LONG and (options.duration or _LONG) >= _LONG
         if self._decoder.rows > MAX_SPLIT:
             self.close()
             raise InvalidOption(
@@ -114,7 +118,7 @@ class Planner:
         windows: list[PlannedWindow] = []
         start = cuts = 0
         while cuts < max(1, limit // self._decoder.rows):
-            span = next_window(scan.heard(), start, self._windows)
+            span = self._next_span(scan.heard(), start, origin)
             if span is not None:
                 windows += self._cut(span, origin, scan)
                 start = span[1]
@@ -138,6 +142,12 @@ class Planner:
             duration=decoded if done else self.info.duration,
             warnings=tuple(self._decoder.warnings),
         )
+
+    def _next_span(self, heard: Heard, start: int, origin: int) -> Span | None:
+        span = next_window(heard, start, self._windows)
+        if span is None or start > 0 or origin != self._beginning or not self._long:
+            return span
+        return next_window(heard, start, self._windows.first)
 
     def _listen(self, scan: _Scan, begin: int) -> None:
         """Give the next step to detection; decode as far as it needs."""
