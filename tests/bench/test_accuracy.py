@@ -156,8 +156,8 @@ def test_the_table_shows_every_set_and_the_whole(pairs: list[Pair]) -> None:
     lines = rendered(report.accuracy_table(pairs)).splitlines()
     cells = {words[0]: words[1:] for line in lines if (words := line.split())}
     assert cells["small"] == ["1", "100", "5", "5.00", "2", "2.00", "+3.00"]
-    assert cells["noise"] == ["2", "1", "2"]
-    assert cells["overall"] == ["4", "200", "6", "3.00", "3", "1.50", "+1.50", "1", "2"]
+    assert cells["noise"] == ["2", "1", "/", "2"]
+    assert cells["overall"] == ["4", "200", "6", "3.00", "3", "1.50", "+1.50", "1", "/", "2"]
 
 
 def test_rules_and_differences_are_written_out(pairs: list[Pair]) -> None:

@@ -103,8 +103,11 @@ def built_in_speech(store: ModelStore) -> Samples:
 
 def read(path: Path) -> Samples:
     """All of a recording, mixed down: ``(samples,)`` at 16 kHz."""
+    blocks = [np.zeros(0, np.float32)]
     with Decoder(path) as decoder:
-        return np.concatenate([np.zeros(0, np.float32), *(block[0] for block in iter(decoder.read, None))])
+        while (block := decoder.read()) is not None:
+            blocks.append(block[0])
+    return np.concatenate(blocks)
 
 
 def write(path: Path, samples: Samples) -> None:

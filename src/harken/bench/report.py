@@ -35,10 +35,12 @@ def machine() -> dict[str, Any]:
 def accuracy_table(pairs: Sequence[Pair]) -> Table:
     """Words, errors and rates by set, harken beside the baseline."""
     results = summarise(pairs)
-    table = Table(title="Word errors and WER %, by character where no blanks are written", box=box.SIMPLE)
-    table.add_column("set")
-    for column in ("files", "words", "harken", "baseline", "delta", "invented", "baseline"):
-        table.add_column(column, justify="right")
+    table = Table(
+        title="Word errors and WER %, by character where no blanks are written", box=box.SIMPLE_HEAD, pad_edge=False
+    )
+    table.add_column("set", no_wrap=True)
+    for column in ("files", "words", "harken", "baseline", "delta", "invented"):
+        table.add_column(column, justify="right", no_wrap=True)
     for result in results:
         table.add_row(*_cells(result))
     table.add_section()
@@ -107,9 +109,12 @@ def _cells(result: SetResult) -> list[str]:
         _rate(result.ours) if spoken else "",
         _rate(baseline) if baseline and spoken else "",
         f"{result.ours.wer - baseline.wer:+.2f}" if baseline and spoken else "",
-        str(result.invented_ours) if silent else "",
-        "" if result.invented_baseline is None else str(result.invented_baseline),
+        _beside(result.invented_ours, result.invented_baseline) if silent else "",
     ]
+
+
+def _beside(ours: int, baseline: int | None) -> str:
+    return str(ours) if baseline is None else f"{ours} / {baseline}"
 
 
 def _rate(score: Score) -> str:
