@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from harken.models import http
 from harken.models.catalog import Catalog
 from harken.models.delivery import Source
 from harken.models.extras import EXTRAS
@@ -175,7 +176,8 @@ def server() -> Iterator[Loopback]:
 
 @pytest.fixture(autouse=True)
 def _plain_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loopback without a proxy, and nobody's token."""
+    """Loopback without a proxy, nobody's token, and no waiting between tries."""
+    monkeypatch.setattr(http, "_PAUSE", 0.0)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
     monkeypatch.delenv("HF_TOKEN", raising=False)
 

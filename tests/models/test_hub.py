@@ -18,18 +18,12 @@ from tests.models.conftest import (
 )
 
 from harken.errors import ModelCorrupt, ModelUnavailable
-from harken.models import http
 from harken.models.hub import Hub
 from harken.models.packages import PackageIndex
 from harken.models.pip_settings import IndexSettings
 
 WEIGHTS_PATH = f"/org/toy/resolve/{REVISION}/model.bin"
 STORED = "/cdn/org/toy/model.bin"
-
-
-@pytest.fixture(autouse=True)
-def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http, "_PAUSE", 0.0)
 
 
 def serve(server: Loopback, weights: bytes = WEIGHTS) -> Page:

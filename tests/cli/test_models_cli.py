@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``harken models`` as people run it: in a process of its own, its output and exit code."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from harken.models.catalog import Catalog
+from harken.models.spec import HubRepo
+from harken.models.whisper import WHISPER
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An empty models folder."""
+    return tmp_path / "models"
+
+
+@pytest.fixture
+def environment(folder: Path) -> dict[str, str]:
+    """Settings that reach nothing: a hub where nobody listens, and no package index."""
+    return {
+        **{key: value for key, value in os.environ.items() if not key.startswith(("HARKEN_", "PIP_", "UV_"))},
+        "HARKEN_MODELS_DIR": str(folder),
+        "HARKEN_HUB_URL": "http://127.0.0.1:9",
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_NO_INDEX": "1",
+        "NO_PROXY": "*",
+    }
+
+
+def harken(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from harken.cli import main; main()", "models", *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def test_list_without_a_terminal_is_tab_separated(environment: dict[str, str]) -> None:
+    done = harken({**environment, "HARKEN_DEFAULT_MODEL": "small"}, "list")
+    assert done.returncode == 0, done.stderr
+    rows = {line.split("\t")[0]: line.split("\t")[1:] for line in done.stdout.splitlines()}
+    assert rows["name"] == ["also", "size", "installed", "pinned"]
+    assert rows["small"] == ["whisper-1", "486.2 MB", "no", "files"]
+    assert rows["large-v3-turbo"][0] == "turbo, whisper-turbo"
+    assert rows["distil-large-v2"][3] == "revision"
+    assert rows["large-v1"][3] == "weights"
+    assert set(rows) - {"name"} == {spec.name for spec in Catalog().entries()}
+
+
+def test_fetch_list_verify_delete(environment: dict[str, str], folder: Path, models_dir: Path, vad_model: Path) -> None:
+    environment = {**environment, "HARKEN_MODEL_SOURCE": str(models_dir)}
+    done = harken(environment, "fetch", "vad", "silero-vad")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        f"silero-vad: installed in {folder / 'silero-vad'}",
+        f"silero-vad: already installed in {folder / 'silero-vad'}",
+    ]
+    assert f"silero-vad: asking folder {models_dir}" in done.stderr
+    assert (folder / "silero-vad" / "silero_vad.onnx").read_bytes() == vad_model.read_bytes()
+    assert "silero-vad\tsilero, vad\t1.2 MB\tyes" in harken(environment, "list").stdout
+    assert "every byte as it must be" in harken(environment, "verify").stdout
+
+    (folder / "silero-vad" / "silero_vad.onnx").write_bytes(b"?" * vad_model.stat().st_size)
+    done = harken(environment, "verify")
+    assert done.returncode == 1
+    assert "silero_vad.onnx has SHA-256" in done.stderr
+
+    done = harken(environment, "delete", "silero-vad")
+    assert (done.returncode, done.stdout.strip()) == (0, "silero-vad: deleted, 1.2 MB freed")
+    assert harken(environment, "delete", "silero-vad").returncode == 1
+    assert "nothing is installed" in harken(environment, "verify").stdout
+
+
+def test_what_could_not_be_fetched_is_told_and_the_rest_is_fetched(
+    environment: dict[str, str], models_dir: Path, vad_model: Path
+) -> None:
+    environment = {**environment, "HARKEN_MODEL_SOURCE": str(models_dir)}
+    done = harken(environment, "fetch", "large-v3", "silero-vad")
+    assert done.returncode == 1
+    assert "silero-vad: installed" in done.stdout
+    assert "model large-v3 could not be fetched (hub http://127.0.0.1:9: 127.0.0.1 cannot be reached)" in done.stderr
+
+
+def test_wrong_use_exits_with_2(environment: dict[str, str]) -> None:
+    done = harken(environment, "fetch", "bsae")
+    assert done.returncode == 2
+    assert "nobody knows a model named 'bsae'; did you mean base?" in done.stderr
+    assert harken(environment, "fetch").returncode == 2
+    done = harken({**environment, "HARKEN_DEFAULT_MODEL": "nope"}, "list")
+    assert done.returncode == 2
+    assert "nope" in done.stderr
+    done = harken({**environment, "HARKEN_PORT": "many"}, "list")
+    assert done.returncode == 2
+    assert "HARKEN_PORT" in done.stderr
+
+
+def test_offline(environment: dict[str, str]) -> None:
+    done = harken({**environment, "HARKEN_OFFLINE": "1"}, "fetch", "base")
+    assert done.returncode == 1
+    assert "work offline" in done.stderr
+
+
+def test_a_terminal_gets_a_table_and_a_bar(environment: dict[str, str], tmp_path: Path, base_model: Path) -> None:
+    hub = tmp_path / "hub"
+    spec = next(spec for spec in WHISPER if spec.name == "base")
+    repo = next(source for source in spec.sources if isinstance(source, HubRepo))
+    place = hub / repo.repo / "resolve" / repo.revision
+    place.parent.mkdir(parents=True)
+    place.symlink_to(base_model)
+
+    class Handler(SimpleHTTPRequestHandler):
+        def __init__(self, *arguments: object) -> None:
+            super().__init__(*arguments, directory=str(hub))  # type: ignore[arg-type]
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        shown = on_a_terminal({**environment, "HARKEN_HUB_URL": url, "COLUMNS": "120"}, "fetch", "base")
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert "base: model.bin" in shown
+    assert "MB" in shown
+    assert "base: installed in" in shown
+    table = on_a_terminal({**environment, "COLUMNS": "120"}, "list")
+    assert "preset cpu-lite: base, int8" in table
+    assert "default: base; folder:" in table
+
+
+def on_a_terminal(environment: dict[str, str], *arguments: str) -> str:
+    """What a person sees."""
+    parent, child = pty.openpty()
+    command = [sys.executable, "-c", "from harken.cli import main; main()", "models", *arguments]
+    terminal = {**environment, "TERM": "xterm-256color"}
+    process = subprocess.Popen(command, env=terminal, stdin=child, stdout=child, stderr=child)
+    os.close(child)
+    seen = b""
+    try:
+        while chunk := os.read(parent, 65536):
+            seen += chunk
+    except OSError:
+        pass  # Linux says EIO when the last process has closed the terminal
+    finally:
+        os.close(parent)
+    assert process.wait(60) == 0, seen.decode()
+    return seen.decode()
