@@ -8,6 +8,7 @@ thread-safe data structure: knows no process, no samples and no clock but the on
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import Counter, OrderedDict, deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -55,12 +56,18 @@ class Scheduler(Generic[T]):
         self._passed: Counter[str] = Counter()
         self._streak = 0
         self._size = 0
+        self._takers = 0
         self._closed = False
 
     def __len__(self) -> int:
         """Windows that wait."""
         with self._changed:
             return self._size
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more is handed out."""
+        return self._closed
 
     def add(self, tasks: Iterable[Task[T]], *, first: bool = False) -> None:
         """Let windows wait, behind those of the same job, or before them."""
@@ -75,6 +82,7 @@ class Scheduler(Generic[T]):
     def take(self, limit: int, loaded: Collection[str] = (), timeout: float = 0.0) -> list[Task[T]]:
         """The next batch: 1 to ``limit`` windows of one model and key; none when nothing may run within ``timeout``.
 
+        When several threads wait for batches and there is less than enough for all, they share it.
         A model in ``loaded`` is preferred, within the caller's turns and :data:`PATIENCE`. Each batch must be given to
         :meth:`finished` in the end.
         """
@@ -86,9 +94,14 @@ class Scheduler(Generic[T]):
                 lead = None if self._closed else self._lead(loaded)
                 return self._closed or lead is not None
 
-            if not self._changed.wait_for(ready, timeout) or lead is None:
-                return []
-            batch = [lead, *self._mates(lead, limit - 1)]
+            self._takers += 1
+            try:
+                if not self._changed.wait_for(ready, timeout) or lead is None:
+                    return []
+                share = math.ceil((self._size + 1) / self._takers)
+            finally:
+                self._takers -= 1
+            batch = [lead, *self._mates(lead, min(limit, share) - 1)]
             self._running.update({task.job for task in batch})
             return batch
 

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A child process as its parent sees it: started, asked, timed, killed.
+
+Knows how to talk to one child, not what for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from multiprocessing import Pipe
+
+from harken.worker.protocol import Answer, Hello, Refusal, Request
+
+START_SECONDS = 60.0
+"""How long a child may take to say hello."""
+LEAVE_SECONDS = 2.0
+"""How long a child that was told to leave may take before it is killed."""
+
+
+class ChildDied(Exception):
+    """A child died or was killed while it was asked; ``how`` says it for people."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__(how)
+        self.how = how
+
+
+@dataclass(frozen=True, slots=True)
+class ChildSettings:
+    """How children are started."""
+
+    name: str
+    threads: int = 1
+    """What native libraries are told that they may use."""
+    natives: str = "harken.worker.natives"
+    """The module with the native code."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Put over the parent's."""
+
+
+class Child:
+    """A running child. One thread asks; any thread may kill."""
+
+    def __init__(self, settings: ChildSettings) -> None:
+        """Start it. Raises OSError when the system starts no process; see :meth:`greet` for the rest."""
+        self._lock = threading.Lock()
+        self._deadline: float | None = None
+        self._hung = False
+        self._connection, theirs = Pipe()
+        try:
+            self._process = subprocess.Popen(
+                [
+                    sys.executable, "-m", "harken.worker.child", "--fd", str(theirs.fileno()),
+                    "--parent", str(os.getpid()), "--name", settings.name, "--natives", settings.natives,
+                ],
+                stdin=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                env={**os.environ, **_thread_limits(settings.threads), **settings.environment},
+            )  # fmt: skip
+        except BaseException:
+            self._connection.close()
+            raise
+        finally:
+            theirs.close()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def check(self) -> None:
+        """Raise ChildDied when it does not run any more."""
+        if self._process.poll() is not None:
+            raise ChildDied(self._how())
+
+    def greet(self, timeout: float = START_SECONDS) -> None:
+        """Wait until it is up. Raises ChildDied."""
+        hello = self._exchange(None, timeout)
+        assert isinstance(hello, Hello)
+
+    def ask(self, request: Request, timeout: float) -> object:
+        """The value of its answer.
+
+        Raises:
+            HarkenError: it refused; it is fine.
+            ChildDied: it died, or took over ``timeout`` seconds and was killed.
+        """
+        reply = self._exchange(request, timeout)
+        if isinstance(reply, Refusal):
+            raise reply.error()
+        assert isinstance(reply, Answer)
+        return reply.value
+
+    def _exchange(self, request: Request | None, timeout: float) -> object:
+        with self._lock:
+            self._deadline = time.monotonic() + timeout
+        try:
+            if request is not None:
+                self._connection.send(request)
+            return self._connection.recv()
+        except (EOFError, OSError) as error:
+            raise ChildDied(self._how()) from error
+        finally:
+            with self._lock:
+                self._deadline = None
+
+    def kill_if_late(self) -> None:
+        """Kill it when its time is over; what waits for its answer then sees it die. For a watching thread."""
+        with self._lock:
+            if self._deadline is not None and time.monotonic() >= self._deadline:
+                self._deadline = None
+                self._hung = True
+                self.kill()
+
+    def kill(self) -> None:
+        """Kill it, whatever it does."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
+    def leave(self) -> None:
+        """Have it leave, kill it if it does not, and collect it."""
+        self._connection.close()
+        try:
+            self._process.wait(LEAVE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            self._process.wait()
+
+    def _how(self) -> str:
+        try:
+            code = self._process.wait(LEAVE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            code = self._process.wait()
+        if self._hung:
+            return "it did not answer in time and was killed"
+        if code < 0:
+            return f"it was killed by signal {-code} ({signal.strsignal(-code)})"
+        return f"it left with exit code {code}"
+
+
+def _thread_limits(threads: int) -> dict[str, str]:
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+    return dict.fromkeys(names, str(threads))

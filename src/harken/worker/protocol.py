@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the worker's parent and its children say to each other, over a pipe.
+
+The parent sends one request at a time and gets one answer to each, after a :class:`Hello`. Samples do not go through
+the pipe: a chapter's are in a file that every child can read. Knows how nothing of it is done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from harken.asr.engine import Context
+from harken.errors import HarkenError, by_code
+from harken.model import Options, Window
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """A model as a child loads it: the same folder run in two ways is two models."""
+
+    folder: Path
+    engine: str = "whisper"
+    device: str = "auto"
+    compute_type: str = "default"
+    threads: int = 1
+
+    @property
+    def key(self) -> str:
+        """Equal for equal references."""
+        return repr((str(self.folder), self.engine, self.device, self.compute_type, self.threads))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredWindow:
+    """A window and where its samples are: ``count`` float32 in ``file`` from the ``offset``-th on."""
+
+    window: Window
+    file: Path
+    offset: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Have the model loaded. Answer: None."""
+
+    model: ModelRef
+
+
+@dataclass(frozen=True, slots=True)
+class Unload:
+    """Give the model's memory back. Answer: None."""
+
+    model: ModelRef
+
+
+@dataclass(frozen=True, slots=True)
+class Recognise:
+    """Recognise windows with a loaded model. Answer: a list of WindowResult, one per window, in order."""
+
+    model: ModelRef
+    windows: tuple[StoredWindow, ...]
+    options: Options
+    context: Context
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """Load the decoders and the speech detector's file, so that the first recording need not wait. Answer: None."""
+
+    detector: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Plan the chapter of a recording that starts at ``position``. Answer: a :class:`Planned`.
+
+    The recording stays open under the job's name: a plan that goes on where the last one ended decodes nothing twice.
+    """
+
+    job: str
+    path: Path
+    options: Options
+    detector: Path
+    position: float
+    limit: int
+    file: Path
+    """Where to write the samples."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A chapter with its samples on disk; the fields are those of :class:`harken.pipeline.Chapter`."""
+
+    windows: tuple[StoredWindow, ...]
+    position: float
+    done: bool
+    decoded: float
+    duration: float | None
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """Close the recording of a job, if it is open. Answer: None."""
+
+    job: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Read a recording's headers. Answer: a MediaInfo."""
+
+    path: Path
+
+
+Request = Load | Unload | Recognise | Prepare | Plan | Close | Probe
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """A child's first words: it is up."""
+
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A request was done."""
+
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A request could not be done; the child is fine."""
+
+    code: str
+    message: str
+    param: str | None = None
+
+    @classmethod
+    def of(cls, error: Exception) -> Refusal:
+        """``error`` as it crosses the pipe; one that harken does not know keeps its type in the message."""
+        if isinstance(error, HarkenError):
+            return cls(error.code, error.message, error.param)
+        return cls(HarkenError.code, f"{type(error).__name__}: {error}")
+
+    def error(self) -> HarkenError:
+        """The error to raise on this side."""
+        return by_code().get(self.code, HarkenError)(self.message, param=self.param)

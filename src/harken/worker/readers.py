@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recordings on their way through the children that decode: chapters are planned, headers are read.
+
+A recording stays open in the child that planned its first chapter, and later chapters are planned there; when that
+child is busy with another recording for long, or died, any other opens it anew and decodes forward. What was lost with
+a child is tried once more; a second death is the recording's own fault. Knows no recogniser.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from harken.errors import CorruptMedia, HarkenError, RecogniserCrashed, WorkerUnavailable
+from harken.model import Lane
+from harken.worker.crew import Crew
+from harken.worker.process import Child, ChildDied, ChildSettings
+from harken.worker.protocol import Close, Plan, Planned, Prepare, Probe
+
+if TYPE_CHECKING:
+    from harken.audio.probe import MediaInfo
+
+log = logging.getLogger(__name__)
+
+PLAN_SECONDS = 120.0
+"""How long planning a chapter may take; it is a second or two."""
+PROBE_SECONDS = 20.0
+"""How long reading headers may take."""
+_LOYALTY = 2.0
+"""Seconds that a recording waits for the child that has it open, while that one is busy with another."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Errand:
+    request: Plan | Probe | Close
+    lane: Lane
+    future: Future[object]
+    since: float
+    deaths: int = 0
+
+    @property
+    def job(self) -> str | None:
+        return None if isinstance(self.request, Probe) else self.request.job
+
+
+class Readers:
+    """The children that read recordings, and what waits for them."""
+
+    def __init__(self, size: int, child: ChildSettings, plan_timeout: float, on_failure: Callable[[str], None]) -> None:
+        """Start ``size`` children. A chapter that takes over ``plan_timeout`` seconds to plan counts as hung."""
+        self._plan_timeout = plan_timeout
+        self._changed = threading.Condition()
+        self._waiting: list[_Errand] = []
+        self._open: dict[str, Child] = {}
+        self._closed = False
+        self.crew: Crew[_Errand] = Crew(size, child, self, on_failure)
+
+    def plan(self, request: Plan, lane: Lane) -> Future[Planned]:
+        """Plan a chapter. The future raises MediaError, RecogniserCrashed, DiskFull or WorkerUnavailable."""
+        return cast("Future[Planned]", self._add(request, lane))
+
+    def probe(self, path: Path) -> MediaInfo:
+        """Read a recording's headers; waits. Raises MediaError, WorkerUnavailable."""
+        return cast("MediaInfo", self._add(Probe(path), Lane.INTERACTIVE).result())
+
+    def forget(self, job: str) -> None:
+        """Drop what waits of a job, and close its recording."""
+        with self._changed:
+            for errand in [errand for errand in self._waiting if errand.job == job]:
+                self._waiting.remove(errand)
+                errand.future.cancel()
+            if job in self._open and not self._closed:
+                self._waiting.append(_Errand(Close(job), Lane.INTERACTIVE, Future(), time.monotonic()))
+                self._changed.notify_all()
+
+    def close(self) -> None:
+        """Stop the children; what waits or is being done fails with WorkerUnavailable."""
+        with self._changed:
+            self._closed = True
+            waiting, self._waiting = self._waiting, []
+            self._changed.notify_all()
+        for errand in waiting:
+            _fail(errand, WorkerUnavailable("the worker is stopping"))
+        self.crew.close()
+
+    def begin(self, child: Child) -> None:
+        """Load what the first recording needs."""
+        try:
+            child.ask(Prepare(self._detector), self._plan_timeout)
+        except HarkenError as error:
+            log.warning("the speech detector is not loaded ahead: %s", error.message)
+
+    def take(self, child: Child, timeout: float) -> _Errand | None:
+        """The next errand for this child, interactive ones first."""
+        with self._changed:
+            end = time.monotonic() + timeout
+            while not self._closed:
+                mine = [errand for errand in self._waiting if self._suits(errand, child)]
+                if mine:
+                    errand = min(mine, key=lambda item: (item.lane is Lane.BATCH, item.since))
+                    self._waiting.remove(errand)
+                    if isinstance(errand.request, Plan):
+                        self._open[errand.request.job] = child
+                    elif isinstance(errand.request, Close):
+                        self._open.pop(errand.request.job, None)
+                    return errand
+                left = end - time.monotonic()
+                if left <= 0:
+                    break
+                self._changed.wait(left)
+            return None
+
+    def do(self, child: Child, work: _Errand) -> None:
+        """Have it done and tell how it ended."""
+        timeout = PROBE_SECONDS if isinstance(work.request, Probe) else self._plan_timeout
+        try:
+            value = child.ask(work.request, timeout)
+        except HarkenError as error:
+            self._ended(work, done=True)
+            _fail(work, error)
+            return
+        self._ended(work, done=isinstance(value, Planned) and value.done)
+        if not work.future.cancelled():
+            work.future.set_result(value)
+
+    def lost(self, child: Child, work: _Errand | None, death: ChildDied) -> None:
+        """Do what was lost once more; the other recordings are opened anew when their turn comes."""
+        with self._changed:
+            for job in [job for job, owner in self._open.items() if owner is child]:
+                del self._open[job]
+            if work is None or isinstance(work.request, Close):
+                return
+            again = replace(work, deaths=work.deaths + 1)
+            if again.deaths < 2 and not self._closed:
+                self._waiting.append(again)
+                self._changed.notify_all()
+                return
+            closed = self._closed
+        if closed:
+            _fail(work, WorkerUnavailable("the worker is stopping"))
+        elif isinstance(work.request, Plan):
+            _fail(
+                work,
+                RecogniserCrashed(
+                    f"the recording cannot be read from {work.request.position:.1f} s on: the decoder tried twice, "
+                    f"and each time {death.how}"
+                ),
+            )
+        else:
+            _fail(work, CorruptMedia(f"the recording's headers cannot be read: the decoder tried twice, {death.how}"))
+
+    def _add(self, request: Plan | Probe, lane: Lane) -> Future[object]:
+        errand = _Errand(request, lane, Future(), time.monotonic())
+        with self._changed:
+            if self._closed:
+                raise WorkerUnavailable("the worker is stopping")
+            self._waiting.append(errand)
+            self._changed.notify_all()
+        return errand.future
+
+    def _suits(self, errand: _Errand, child: Child) -> bool:
+        owner = None if errand.job is None else self._open.get(errand.job)
+        if owner is None or owner is child:
+            return True
+        return isinstance(errand.request, Plan) and time.monotonic() - errand.since > _LOYALTY
+
+    def _ended(self, errand: _Errand, *, done: bool) -> None:
+        if done and isinstance(errand.request, Plan):
+            with self._changed:
+                self._open.pop(errand.request.job, None)
+
+
+def _fail(errand: _Errand, error: HarkenError) -> None:
+    if not errand.future.cancelled():
+        errand.future.set_exception(error)
