@@ -52,8 +52,20 @@ class _Errand:
 class Readers:
     """The children that read recordings, and what waits for them."""
 
-    def __init__(self, size: int, child: ChildSettings, plan_timeout: float, on_failure: Callable[[str], None]) -> None:
-        """Start ``size`` children. A chapter that takes over ``plan_timeout`` seconds to plan counts as hung."""
+    def __init__(
+        self,
+        size: int,
+        child: ChildSettings,
+        on_failure: Callable[[str], None],
+        *,
+        plan_timeout: float = PLAN_SECONDS,
+        detector: Path | None = None,
+    ) -> None:
+        """Start ``size`` children, and have them load ``detector``, where it is known already.
+
+        A chapter that takes over ``plan_timeout`` seconds to plan counts as hung.
+        """
+        self._detector = detector
         self._plan_timeout = plan_timeout
         self._changed = threading.Condition()
         self._waiting: list[_Errand] = []
