@@ -14,7 +14,7 @@ import time
 import wave
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -115,7 +115,8 @@ class Backend:
 
     def let(self, windows: int) -> None:
         """Let so many more windows be done."""
-        self._allowed.release(windows)
+        if windows:
+            self._allowed.release(windows)
 
     def go(self) -> None:
         self.held.clear()
@@ -267,8 +268,8 @@ class Running:
 
     port: int
     backend: Backend
+    service: Service
     spool: Path
-    threads: list[threading.Thread] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -324,7 +325,7 @@ def _running(tmp_path: Path, config: dict[str, Any]) -> Iterator[Running]:
     thread.start()
     try:
         until(lambda: server.started)
-        yield Running(listener.getsockname()[1], backend, config["spool_dir"])
+        yield Running(listener.getsockname()[1], backend, service, config["spool_dir"])
     finally:
         server.should_exit = True
         thread.join(PATIENCE)

@@ -12,11 +12,12 @@ import pysubs2
 import pytest
 import webvtt
 from openai.types.audio import TranscriptionTextDeltaEvent, TranscriptionTextDoneEvent
+from tests.server.conftest import TEXT
+
+from harken.errors import CorruptMedia, RecogniserCrashed
 
 if TYPE_CHECKING:
     from tests.server.conftest import Running, Serve
-
-TEXT = "Hello there, Zoë how are <you>?"
 
 
 @pytest.fixture
@@ -161,8 +162,6 @@ def test_errors(client: openai.OpenAI, recording: bytes) -> None:
 def test_a_failure_in_the_middle_of_a_stream_is_raised(
     client: openai.OpenAI, server: Running, recording: bytes
 ) -> None:
-    from harken.errors import RecogniserCrashed
-
     server.backend.hold()
     server.backend.let(1)
     with client.audio.transcriptions.create(model="whisper-1", file=recording, stream=True) as stream:
@@ -174,8 +173,6 @@ def test_a_failure_in_the_middle_of_a_stream_is_raised(
 
 
 def test_a_failure_before_the_first_words_is_a_status(client: openai.OpenAI, server: Running, recording: bytes) -> None:
-    from harken.errors import CorruptMedia
-
     server.backend.failure = CorruptMedia("the sound breaks off at once")
     with pytest.raises(openai.APIStatusError) as failed:
         client.audio.transcriptions.create(model="whisper-1", file=recording, stream=True)

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Forms as clients write them, and every field refused by name when it is wrong."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harken.errors import InvalidOption, InvalidRequest
+from harken.models.catalog import Catalog
+from harken.pipeline import validate
+from harken.server.dialects.openai.fields import Ask, View, read
+
+CATALOG = Catalog()
+
+
+def ask(*items: tuple[str, str], streams: bool = True) -> Ask:
+    asked = read(items, "transcribe", streams=streams)
+    validate(asked.options, CATALOG)
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *[
+            (name, value)
+            for name in ("beam_size", "best_of", "cpu_threads", "num_workers")
+            for value in ("-1", "0", "1.5", "NaN", "1e3", "0x10", "९", "ten", "9" * 500, "99999", "true")
+        ],
+        *[
+            (name, value)
+            for name in ("temperature", "offset", "duration")
+            for value in ("-0.1", "nan", "inf", "-inf", "1e400", "1_0", "٣", "x", "0.5.5", "9" * 500)
+        ],
+        ("temperature", "1.01"),
+        ("offset", "1e9"),
+        ("duration", "0"),
+        *[
+            (name, value)
+            for name in (
+                "vad_filter",
+                "condition_on_previous_text",
+                "without_timestamps",
+                "word_timestamps",
+                "stream",
+            )
+            for value in ("2", "maybe", "-1", "truee", "[]")
+        ],
+        ("mode", "turbo"),
+        ("channels", "left"),
+        ("response_format", "diarized_json"),
+        ("response_format", "SRT"),
+        ("model", "no-such-model"),
+        ("model", "silero-vad"),
+        ("language", "klingon"),
+        ("prompt", "x" * 5000),
+        ("timestamp_granularities[]", "letter"),
+        ("include[]", "everything"),
+        ("chunking_strategy", "manual"),
+        ("chunking_strategy", "{"),
+        ("chunking_strategy", '{"type": "client_vad"}'),
+        ("chunking_strategy", '{"type": "server_vad", "threshold": 0.5}'),
+        ("chunking_strategy", "{" * 5000),
+        ("chunking_strategy[type]", "client_vad"),
+        ("known_speaker_names[]", "Zoë"),
+        ("known_speaker_references[]", "data:audio/wav;base64,AAAA"),
+        ("vocabulary", "[1]"),
+        ("vocabulary", "[" * 5000),
+        ("vocabulary", ",".join(["word"] * 501)),
+        ("keywords[]", "x" * 101),
+    ],
+)
+def test_a_wrong_value_names_its_field(name: str, value: str) -> None:
+    with pytest.raises(InvalidRequest) as refused:
+        ask((name, value))
+    assert refused.value.param is not None
+    assert refused.value.param.split("[")[0] in {name.split("[", maxsplit=1)[0], "vocabulary"}
+    assert len(refused.value.message) < 500
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        [("language", "en"), ("languages[]", "de")],
+        [("languages[]", "en"), ("languages[]", "de")],
+        [("vad_filter", "false"), ("chunking_strategy", "auto")],
+        [("word_timestamps", "false"), ("timestamp_granularities[]", "word")],
+        [("word_timestamps", "true"), ("without_timestamps", "true")],
+        [("include[]", "logprobs"), ("response_format", "verbose_json")],
+        [("stream", "true"), ("response_format", "srt")],
+        [("model", "base"), ("model", "tiny")],
+        [("model", "base"), ("model[]", "tiny")],
+        [("chunking_strategy", "auto"), ("chunking_strategy[type]", "server_vad")],
+        [("model", "base.en"), ("language", "fr")],
+    ],
+)
+def test_what_does_not_go_together_is_refused(items: list[tuple[str, str]]) -> None:
+    with pytest.raises(InvalidOption):
+        ask(*items)
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        [("chunking_strategy", "auto")],
+        [("chunking_strategy", '{"type": "server_vad"}')],
+        [("chunking_strategy[type]", "server_vad")],
+    ],
+)
+def test_chunking_strategies(items: list[tuple[str, str]]) -> None:
+    assert ask(*items).options.vad_filter
+    assert ask(*items).warnings == ()
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        [("keywords[]", "Zoë"), ("keywords[]", "harken")],
+        [("keywords", "Zoë"), ("keywords", "harken")],
+        [("keywords", '["Zoë", "harken"]')],
+        [("vocabulary", "Zoë, harken,")],
+        [("vocabulary", '["Zoë", " harken "]')],
+        [("keywords[]", "Zoë"), ("vocabulary", "harken")],
+    ],
+)
+def test_lists_in_all_their_spellings(items: list[tuple[str, str]]) -> None:
+    assert ask(*items).options.vocabulary == ("Zoë", "harken")
+
+
+def test_empty_fields_are_as_if_not_sent() -> None:
+    names = (
+        "model", "language", "prompt", "temperature", "beam_size", "best_of", "vad_filter", "response_format", "stream",
+        "timestamp_granularities[]", "chunking_strategy", "include[]", "known_speaker_names[]", "keywords[]", "mode",
+        "offset", "duration", "cpu_threads", "channels",
+    )  # fmt: skip
+    assert ask(*((name, " ") for name in names)) == ask()
+
+
+@pytest.mark.parametrize(
+    ("spelling", "value"), [("TRUE", True), ("1", True), ("on", True), ("False", False), ("0", False)]
+)
+def test_flags(spelling: str, value: bool) -> None:
+    assert ask(("vad_filter", spelling)).options.vad_filter is value
+    assert ask(("condition_on_previous_text", spelling)).options.condition_on_previous_text is value
+
+
+@pytest.mark.parametrize("language", ["auto", "", "AUTO"])
+def test_detection(language: str) -> None:
+    asked = ask(("language", language))
+    assert validate(asked.options, CATALOG).language is None
+
+
+def test_one_candidate_language_is_the_language() -> None:
+    assert ask(("languages[]", "de")).options.language == "de"
+    assert ask(("languages[]", "de"), ("language", "de")).options.language == "de"
+
+
+def test_word_times_come_with_subtitles_unless_refused() -> None:
+    assert ask(("response_format", "srt")).options.word_timestamps
+    assert not ask(("response_format", "srt"), ("word_timestamps", "false")).options.word_timestamps
+    assert not ask(("response_format", "srt"), ("without_timestamps", "true")).options.word_timestamps
+    assert not ask(("response_format", "tsv")).options.word_timestamps
+
+
+def test_a_view_survives_being_kept() -> None:
+    asked = ask(("response_format", "json"), ("word_timestamps", "1"), ("include[]", "logprobs"))
+    assert View.of(asked.view.plain()) == asked.view
+    assert View.of({}) == View()
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(
+                [
+                    "model", "language", "temperature", "beam_size", "chunking_strategy", "chunking_strategy[type]",
+                    "keywords[]", "vocabulary", "stream", "include[]", "offset", "[]", "", "a[b", "chunking_strategy[",
+                ]
+            ),
+            st.text(max_size=30),
+        ),
+        max_size=6,
+    )
+)  # fmt: skip
+def test_nothing_but_its_own_errors(items: list[tuple[str, str]]) -> None:
+    refused: InvalidRequest | None = None
+    try:
+        ask(*items)
+    except InvalidRequest as error:
+        refused = error
+    assert refused is None or refused.param is not None

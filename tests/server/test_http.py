@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every answer has: ids, times, CORS, one shape of errors. And the pages for operators."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from tests.server.conftest import until
+
+from harken.ports import Readiness
+
+if TYPE_CHECKING:
+    from tests.server.conftest import Running, Serve
+
+
+def shape(answer: httpx.Response) -> dict[str, str | None]:
+    """The error of an answer, which must have all its parts."""
+    assert answer.headers["content-type"] == "application/json"
+    body = answer.json()
+    assert set(body) == {"error"}
+    error: dict[str, str | None] = body["error"]
+    assert set(error) == {"message", "type", "code", "param", "request_id"}
+    assert error["message"]
+    assert error["request_id"] == answer.headers["x-request-id"]
+    return error
+
+
+def test_request_id_and_time_on_everything(server: Running) -> None:
+    for path in ("/", "/healthz", "/v1/models", "/nowhere", "/v1/transcription-jobs/none"):
+        answer = httpx.get(server.url + path, headers={"X-Request-ID": "mine-1.2:3"})
+        assert answer.headers["x-request-id"] == "mine-1.2:3"
+        assert float(answer.headers["x-process-time-ms"]) >= 0
+
+
+@pytest.mark.parametrize("silly", ["", "a b", "<script>", "x" * 129, "é"])
+def test_an_id_that_is_not_sane_is_replaced(server: Running, silly: str) -> None:
+    answer = httpx.get(server.url + "/healthz", headers=[(b"X-Request-ID", silly.encode())])
+    assert answer.headers["x-request-id"] != silly
+    assert len(answer.headers["x-request-id"]) == 32
+
+
+def test_router_errors_have_the_shape(server: Running) -> None:
+    assert shape(httpx.get(server.url + "/nowhere"))["code"] == "not_found"
+    refused = httpx.put(server.url + "/v1/audio/transcriptions")
+    assert refused.status_code == 405
+    assert refused.headers["allow"] == "POST"
+    assert shape(refused)["code"] == "method_not_allowed"
+    wrong = httpx.get(server.url + "/v1/transcription-jobs?limit=many")
+    assert wrong.status_code == 400
+    assert shape(wrong)["param"] == "limit"
+
+
+def test_a_500_is_shaped_logged_and_readable_by_browsers(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    server = serve(cors_origins=("https://page.example",))
+    monkeypatch.setattr(server.backend, "jobs", lambda *_: 1 / 0)
+    answer = httpx.get(server.url + "/v1/transcription-jobs", headers={"Origin": "https://page.example"})
+    assert answer.status_code == 500
+    error = shape(answer)
+    assert error["code"] == "internal_error"
+    assert "division" not in str(error["message"])
+    assert answer.headers["access-control-allow-origin"] == "https://page.example"
+    assert "x-process-time-ms" in answer.headers
+    assert str(error["request_id"]) in caplog.text
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_cors_stands_on_refusals_and_preflights(serve: Serve) -> None:
+    server = serve(cors_origins=("https://page.example",), api_keys=("key",))
+    origin = {"Origin": "https://page.example"}
+    refused = httpx.get(server.url + "/v1/models", headers=origin)
+    assert refused.status_code == 401
+    assert refused.headers["www-authenticate"] == "Bearer"
+    assert refused.headers["access-control-allow-origin"] == "https://page.example"
+    asked = httpx.options(
+        server.url + "/v1/audio/transcriptions",
+        headers={**origin, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"},
+    )
+    assert asked.status_code == 200
+    assert "authorization" in asked.headers["access-control-allow-headers"].lower()
+    other = httpx.get(server.url + "/healthz", headers={"Origin": "https://other.example"})
+    assert "access-control-allow-origin" not in other.headers
+
+
+def test_without_origins_no_browser_may_read(server: Running) -> None:
+    answer = httpx.get(server.url + "/healthz", headers={"Origin": "https://page.example"})
+    assert "access-control-allow-origin" not in answer.headers
+
+
+def test_keys_guard_everything_but_health_and_documentation(serve: Serve) -> None:
+    server = serve(api_keys=("key",))
+    for path in ("/", "/healthz", "/readyz", "/openapi.json", "/docs"):
+        assert httpx.get(server.url + path).status_code == 200
+    for path in ("/v1/models", "/metrics", "/v1/transcription-jobs", "/nowhere"):
+        refused = httpx.get(server.url + path)
+        assert refused.status_code == 401
+        assert shape(refused)["type"] == "authentication_error"
+        assert httpx.get(server.url + path, headers={"Authorization": "Basic key"}).status_code == 401
+    assert httpx.get(server.url + "/v1/models", headers={"Authorization": "bearer key"}).status_code == 200
+
+
+def test_rate_limit(serve: Serve) -> None:
+    server = serve(requests_per_minute=3)
+    answers = [httpx.get(server.url + "/v1/models") for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert shape(answers[3])["type"] == "rate_limit_error"
+    assert 1 <= int(answers[3].headers["retry-after"]) <= 20
+    assert httpx.get(server.url + "/healthz").status_code == 200
+
+
+def test_concurrency_limit(serve: Serve, recording: bytes) -> None:
+    server = serve(max_concurrent_requests=2)
+    server.backend.hold()
+    waiting = [
+        threading.Thread(
+            target=httpx.post,
+            args=(server.url + "/v1/audio/transcriptions",),
+            kwargs={"files": {"file": recording}, "timeout": 30},
+        )
+        for _ in range(2)
+    ]
+    for thread in waiting:
+        thread.start()
+    try:
+        until(lambda: len(server.backend.submissions) == 2)
+        refused = httpx.post(server.url + "/v1/audio/transcriptions", files={"file": recording})
+        assert refused.status_code == 429
+        assert shape(refused)["code"] == "too_many_requests"
+        assert int(refused.headers["retry-after"]) >= 1
+        assert httpx.get(server.url + "/v1/transcription-jobs").status_code == 200, "asking is not limited by it"
+    finally:
+        server.backend.go()
+        for thread in waiting:
+            thread.join()
+    assert len(server.backend.submissions) == 2
+    assert httpx.post(server.url + "/v1/audio/transcriptions", files={"file": recording}).status_code == 200
+    server.clean()
+
+
+def test_a_full_queue_is_a_429_that_leaves_nothing_behind(server: Running, recording: bytes) -> None:
+    server.backend.hold()
+    server.backend.queue_limit = 1
+    first = httpx.post(server.url + "/v1/transcription-jobs", files={"file": recording})
+    refused = httpx.post(server.url + "/v1/transcription-jobs", files={"file": recording})
+    assert (first.status_code, refused.status_code) == (202, 429)
+    assert shape(refused)["code"] == "queue_full"
+    assert "retry-after" in refused.headers
+    server.clean()
+    assert server.backend.keys() == {first.json()["id"]}
+
+
+def test_health_is_not_held_up_by_waiting_requests(serve: Serve, recording: bytes) -> None:
+    server = serve(max_concurrent_requests=200)
+    server.backend.hold()
+    threads = [
+        threading.Thread(
+            target=httpx.post,
+            args=(server.url + "/v1/audio/transcriptions",),
+            kwargs={"files": {"file": recording}, "timeout": 60},
+        )
+        for _ in range(64)
+    ]
+    for thread in threads:
+        thread.start()
+    until(lambda: len(server.backend.submissions) == 64)
+    for path in ("/healthz", "/readyz", "/v1/models"):
+        assert httpx.get(server.url + path, timeout=20).status_code == 200
+    server.backend.go()
+    for thread in threads:
+        thread.join()
+    server.clean()
+
+
+def test_readiness_names_the_part_that_fails(server: Running) -> None:
+    assert httpx.get(server.url + "/readyz").json()["status"] == "ready"
+    server.backend.ready[1] = Readiness("workers", False, "no worker is alive")
+    answer = httpx.get(server.url + "/readyz")
+    assert answer.status_code == 503
+    assert "retry-after" in answer.headers
+    body = answer.json()
+    assert body["error"]["message"] == "workers: no worker is alive"
+    assert [check["part"] for check in body["checks"] if not check["ok"]] == ["workers"]
+
+
+def test_metrics_count_by_route(server: Running, recording: bytes) -> None:
+    job = httpx.post(server.url + "/v1/transcription-jobs", files={"file": recording}).json()["id"]
+    httpx.get(server.url + f"/v1/transcription-jobs/{job}")
+    httpx.request("BREW", server.url + "/healthz")
+    page = httpx.get(server.url + "/metrics")
+    assert page.headers["content-type"].startswith("text/plain")
+    assert 'route="/v1/transcription-jobs/{job_id}",status="200"' in page.text
+    assert job not in page.text
+    assert "BREW" not in page.text
+
+
+def test_the_front_door_and_heads(server: Running) -> None:
+    front = httpx.get(server.url + "/").json()
+    assert front["name"] == "harken"
+    assert httpx.get(server.url + front["documentation"]).status_code == 200
+    assert httpx.head(server.url + "/healthz").status_code == 200
+    assert httpx.head(server.url + "/readyz").status_code == 200
