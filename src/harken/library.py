@@ -13,7 +13,7 @@ import shutil
 import struct
 import tempfile
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
@@ -50,6 +50,7 @@ class LoadedModel:
         device: ``cpu``, ``cuda`` or ``auto``.
         compute_type: CTranslate2's; None leaves it to the preset, or takes int8 on a CPU.
         threads: threads to recognise with; None is a thread for each core, up to four.
+        store: where models are kept and what they are called, in place of ``models_dir``.
     """
 
     def __init__(
@@ -60,14 +61,15 @@ class LoadedModel:
         device: str = "auto",
         compute_type: str | None = None,
         threads: int | None = None,
+        store: ModelStore | None = None,
     ) -> None:
-        self._catalog = Catalog()
+        store = store or _store(models_dir, Catalog())
+        self._catalog = store.catalog
         resolved = self._catalog.resolve(model)
         preset = resolved.preset
         self._asked = resolved.name
         self.name = resolved.spec.name
         """Canonical name of the model."""
-        store = _store(models_dir, self._catalog)
         self._vad = SileroDetector(store.fetch("silero-vad") / "silero_vad.onnx")
         self._recognizer = engine.load(
             store.fetch(self.name),
@@ -89,17 +91,29 @@ class LoadedModel:
         """Give the model's memory back."""
         self._recognizer.close()
 
-    def transcribe(self, source: AudioSource, **options: Any) -> Transcript:
-        """What was said in a recording. Arguments and errors as in :func:`harken.transcribe`."""
+    def transcribe(
+        self,
+        source: AudioSource,
+        *,
+        on_window: Callable[[WindowResult, float | None], None] | None = None,
+        **options: Any,
+    ) -> Transcript:
+        """What was said in a recording. Arguments and errors as in :func:`harken.transcribe`.
+
+        ``on_window`` gets the result of each window as soon as it is there, and how many seconds the recording has,
+        as far as known.
+        """
         began = time.monotonic()
         checked = self._options(options)
         chapters: list[pipeline.Chapter] = []
         with _readable(source) as file:
-            results = list(
-                pipeline.transcribe(
-                    file, checked, self._recognizer, self._vad, on_chapter=lambda chapter: _keep(chapters, chapter)
-                )
-            )
+            results = []
+            for result in pipeline.transcribe(
+                file, checked, self._recognizer, self._vad, on_chapter=lambda chapter: _keep(chapters, chapter)
+            ):
+                results.append(result)
+                if on_window is not None:
+                    on_window(result, chapters[-1].duration)
         last = chapters[-1]
         return pipeline.assemble(
             results,

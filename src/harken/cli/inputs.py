@@ -3,11 +3,8 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -34,21 +31,13 @@ class Recording:
     path: Path | None
     """None is standard input."""
 
-    @contextmanager
-    def opened(self) -> Iterator[Path | BinaryIO]:
-        """What the pipeline reads: standard input is copied to a nameless file first, because containers need to seek.
-
-        Raises NotMedia for a path that is no file.
-        """
-        if self.path is not None:
-            if not self.path.is_file():
-                raise NotMedia("no such file" if not self.path.exists() else "not a file")
-            yield self.path
-            return
-        with tempfile.TemporaryFile() as spool:
-            shutil.copyfileobj(sys.stdin.buffer, spool)
-            spool.seek(0)
-            yield spool  # type: ignore[misc,unused-ignore]
+    def source(self) -> Path | BinaryIO:
+        """What the library reads. Raises NotMedia for a path that is no file."""
+        if self.path is None:
+            return sys.stdin.buffer
+        if not self.path.is_file():
+            raise NotMedia("not a file" if self.path.exists() else "no such file")
+        return self.path
 
 
 def find(arguments: Sequence[str]) -> list[Recording]:

@@ -15,8 +15,8 @@ from harken.model import Channels, Mode, Options, Task, WindowResult
 from harken.text import FORMATS, line, render
 
 if TYPE_CHECKING:
-    from harken.cli.hearing import Listener
     from harken.cli.inputs import Recording
+    from harken.library import LoadedModel
 
 app = typer.Typer(add_completion=False)
 
@@ -73,7 +73,7 @@ def transcribe(
         bool, typer.Option("--condition-on-previous-text", help="Tell each window what was said before it.")
     ] = False,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads that recognise.", show_default="one a core, at most 8")
+        int | None, typer.Option(min=1, help="Threads that recognise.", show_default="one a core, at most 4")
     ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors on standard error.")] = False,
 ) -> None:
@@ -107,8 +107,7 @@ def transcribe(
     )
     recordings = find(files)
     try:
-        listener = _listener(options, threads or min(os.cpu_count() or 1, 8))
-        failed = _Run(listener, recordings, forms, output, quiet=quiet).all()
+        failed = _Run(_loaded(options, threads), options, recordings, forms, output, quiet=quiet).all()
     except KeyboardInterrupt:
         sys.stderr.write("harken: interrupted\n")
         _leave(130)
@@ -123,29 +122,41 @@ def _leave(status: int) -> NoReturn:
     os._exit(status)
 
 
-def _listener(options: Options, threads: int) -> Listener:
+def _loaded(options: Options, threads: int | None) -> LoadedModel:
+    """The model, loaded; fetched before, where it is not installed. A wrong option is told before that."""
     from harken import pipeline  # noqa: PLC0415
-    from harken.cli.hearing import Listener  # noqa: PLC0415
     from harken.cli.models import fetched, model_store  # noqa: PLC0415
     from harken.cli.settings import load_settings  # noqa: PLC0415
+    from harken.library import LoadedModel  # noqa: PLC0415
 
     settings = load_settings()
     store = model_store(settings)
-    checked = pipeline.validate(options, store.catalog)
-    fetched(store, store.catalog.resolve(checked.model).spec.name)
+    resolved = store.catalog.resolve(pipeline.validate(options, store.catalog).model)
+    fetched(store, resolved.spec.name)
     fetched(store, "silero-vad")
-    return Listener(options, store.catalog, store, settings, threads)
+    compute_type = None if settings.compute_type == "default" else settings.compute_type
+    if resolved.preset is not None and resolved.preset.compute_type is not None:
+        compute_type = None
+    return LoadedModel(options.model, store=store, device=settings.device, compute_type=compute_type, threads=threads)
 
 
 class _Run:
     """Every recording in turn."""
 
     def __init__(
-        self, listener: Listener, recordings: list[Recording], forms: list[str], output: Path | None, *, quiet: bool
+        self,
+        model: LoadedModel,
+        options: Options,
+        recordings: list[Recording],
+        forms: list[str],
+        output: Path | None,
+        *,
+        quiet: bool,
     ) -> None:
         from harken.cli.outputs import plan  # noqa: PLC0415
 
-        self._listener = listener
+        self._model = model
+        self._options = options
         self._recordings = recordings
         self._to_stdout = output is None and len(recordings) == 1 and len(forms) == 1
         self._streams = self._to_stdout and forms == ["txt"]
@@ -171,13 +182,20 @@ class _Run:
         return failed
 
     def _one(self, index: int, recording: Recording) -> None:
+        from harken.cli.hearing import hear  # noqa: PLC0415
         from harken.cli.outputs import write  # noqa: PLC0415
         from harken.cli.progress import bar, clock  # noqa: PLC0415
 
         many = len(self._recordings)
         title = f"[{index + 1}/{many}] {recording.name}" if many > 1 else recording.name
-        with recording.opened() as source, bar(title, shown=not self._quiet) as progress:
-            transcript = self._listener.hear(source, self._stream, progress)
+        source = recording.source()
+        with bar(title, shown=not self._quiet) as progress:
+
+            def tell(result: WindowResult, total: float | None) -> None:
+                self._stream(result)
+                progress(result.window.end, total)
+
+            transcript = hear(self._model, source, self._options, tell)
         if self._to_stdout:
             if not self._streams:
                 sys.stdout.write(render(transcript, self._forms[0]))
