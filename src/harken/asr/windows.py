@@ -50,8 +50,9 @@ class WindowParams:
     @property
     def first(self) -> WindowParams:
         """How the first window of a long recording is cut."""
-        scale = min(1.0, self.opening / self.longest)
-        return replace(self, longest=self.longest * scale, shortest=self.shortest * scale, search=self.search * scale)
+        longest = min(self.opening, self.longest)
+        scale = longest / self.longest
+        return replace(self, longest=longest, shortest=self.shortest * scale, search=self.search * scale)
 
     @property
     def reach(self) -> float:
@@ -112,7 +113,7 @@ def next_window(heard: Heard, start: int, params: WindowParams) -> Span | None:
     if reachable:
         end, until = max(reachable, key=lambda pause: (_worth(pause, begin, params), pause[0]))
         return begin, _padded(end, until, pad, limit)
-    return begin, quietest(heard.loudness, limit - _frames(params.search), limit)
+    return begin, quietest(heard.loudness, max(begin, limit - _frames(params.search)), limit)
 
 
 def quietest(loudness: Samples, low: int, high: int) -> int:

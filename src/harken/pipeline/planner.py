@@ -145,7 +145,7 @@ class Planner:
 
     def _next_span(self, heard: Heard, start: int, origin: int) -> Span | None:
         span = next_window(heard, start, self._windows)
-        if span is None or start > 0 or origin != self._beginning or not self._long:
+        if span is None or heard.final or start > 0 or origin != self._beginning or not self._long:
             return span
         return next_window(heard, start, self._windows.first)
 
