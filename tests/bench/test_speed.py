@@ -16,6 +16,7 @@ from harken.bench.material import Clip
 from harken.bench.measure import Taken, Work, run
 from harken.bench.scoring import Score
 from harken.bench.speed import CLIPS, LONG, TWO, Row, Scenario, Table, measure, scenarios, targets
+from harken.bench.targets import target_lines
 from harken.errors import HarkenError
 
 LONG_CLIP = Clip(Path("long.wav"), 100.0, "cats sit still", "en")
@@ -38,7 +39,7 @@ def test_every_engine_hears_the_same() -> None:
         heard = [sorted(str(clip.path) for part in plan.processes for clip in part) for plan in scenario.plans]
         assert all(paths == heard[0] for paths in heard)
         # The same processor for everyone.
-        assert len({len(plan.processes) * plan.threads for plan in scenario.plans}) == 1
+        assert len({len(plan.processes) * max(plan.threads, plan.children) for plan in scenario.plans}) == 1
 
 
 def test_engines_take_turns_and_medians_are_of_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,8 +57,8 @@ def test_engines_take_turns_and_medians_are_of_rounds(monkeypatch: pytest.Monkey
     found = measure(
         Scenario(two.name, plans),
         rounds=3,
-        model=Path("model"),
-        vad=Path("vad"),
+        models_dir=Path("models"),
+        model="base",
         warm_up=SHORT[0],
         language=None,
     )
@@ -90,7 +91,7 @@ def test_the_report_says_what_was_not_reached() -> None:
     tables = [table(LONG, ours=10, sequential=15, batched=14)]
     console = Console(file=StringIO(), width=120)
     console.print(speed_report.speed_table(tables[0]))
-    console.print(speed_report.target_lines(targets(tables)))
+    console.print(target_lines(targets(tables)))
     assert isinstance(console.file, StringIO)
     text = console.file.getvalue()
     assert "1.50" in text
@@ -101,33 +102,30 @@ def test_the_report_says_what_was_not_reached() -> None:
     assert [target["reached"] for target in found["targets"]] == [False, True, True]
 
 
-def test_engines_are_measured_in_processes_of_their_own(base_model: Path, vad_model: Path, beckett_wav: Path) -> None:
-    work = Work(
-        engine="harken",
-        model=str(base_model),
-        vad=str(vad_model),
-        warm_up=str(beckett_wav),
-        recordings=(str(beckett_wav),),
-        language="en",
-    )
-    many = Work(
-        engine="harken fast",
-        model=str(base_model),
-        vad=str(vad_model),
-        warm_up=str(beckett_wav),
-        recordings=(str(beckett_wav), str(beckett_wav)),
-        language="en",
-    )
-    one, two = run([work, many])
+def work(engine: EngineName, models_dir: Path, *recordings: Path, children: int = 0) -> Work:
+    paths = tuple(map(str, recordings))
+    return Work(engine, str(models_dir), "base", str(recordings[0]), paths, language="en", children=children)
+
+
+@pytest.mark.usefixtures("base_model", "vad_model")
+def test_engines_are_measured_in_processes_of_their_own(models_dir: Path, beckett_wav: Path) -> None:
+    begun: list[int] = []
+    works = [
+        work("harken", models_dir, beckett_wav),
+        work("harken fast", models_dir, beckett_wav, beckett_wav, children=1),
+    ]
+    one, two = run(works, begun.extend)
+    assert len(set(begun)) == 2
     assert "fail better" in one.texts[0].lower()
     assert 0 < (one.first or 0) <= one.wall
     assert one.cpu > 0
+    # The worker's processes count too: the measured one itself only waits.
+    assert two.cpu > 0.5
     assert two.first is None
     assert len(two.texts) == 2
     assert two.texts[0] == two.texts[1]
 
 
-def test_a_process_that_dies_is_told(vad_model: Path, beckett_wav: Path, tmp_path: Path) -> None:
-    work = Work("harken", str(tmp_path), str(vad_model), str(beckett_wav), (str(beckett_wav),))
+def test_a_process_that_dies_is_told(beckett_wav: Path, tmp_path: Path) -> None:
     with pytest.raises(HarkenError, match="harken ended with status 1"):
-        run([work])
+        run([work("harken", tmp_path, beckett_wav)])

@@ -1,30 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
 """What ``harken bench`` does, one function a command: measure, print, and say whether what must hold does.
 
-The command line in :mod:`harken.cli.bench` only reads arguments, so that it starts without this room's libraries.
+Knows no arguments and no settings: those are read in :mod:`harken.cli.bench`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from rich import box
 from rich.console import Console
 from rich.progress import Progress
+from rich.table import Table
 
 from harken.bench import material, report, speed_report
 from harken.bench.accuracy import gate, listen
 from harken.bench.baseline import FasterWhisper, Remembered, cache_folder
 from harken.bench.corpus import read_corpus
-from harken.bench.engines import Engine, Harken
+from harken.bench.engines import Engine, build
+from harken.bench.memory import make_long, peak
+from harken.bench.memory import targets as memory_targets
+from harken.bench.server import Client, measure_server, started
 from harken.bench.speed import measure, scenarios, targets
-from harken.model import Mode
+from harken.bench.targets import Target, target_lines
+from harken.model import SAMPLE_RATE, Mode
 from harken.models.store import ModelStore
-
-VAD_FILE = "silero_vad.onnx"
 
 
 def accuracy(
@@ -44,13 +51,13 @@ def accuracy(
 ) -> bool:
     """Score a corpus; whether every rule of the gate holds."""
     items = read_corpus(corpus, sets)
-    folder, vad = store.path(model), store.path("silero-vad") / VAD_FILE
+    folder = store.path(model)
     theirs: Engine | None = None
     if baseline:
         theirs = (
             Remembered(folder, cache_folder(), threads=threads) if cache else FasterWhisper(folder, threads=threads)
         )
-    ours = Harken(folder, vad, mode=mode, threads=threads)
+    ours = build("harken fast" if mode == "fast" else "harken", store, model, threads=threads)
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("listening", total=len(items))
         pairs = listen(items, ours, theirs, languages=languages, progress=lambda _: progress.advance(task))
@@ -77,7 +84,6 @@ def speed(
     json_file: Path | None = None,
 ) -> None:
     """Time harken beside faster-whisper; what was not reached is printed, not raised."""
-    folder, vad = store.path(model), store.path("silero-vad") / VAD_FILE
     with tempfile.TemporaryDirectory(prefix="harken-bench-") as temporary:
         if corpus is not None:
             long_clip, short = material.of_corpus(read_corpus(corpus))
@@ -91,19 +97,113 @@ def speed(
             measure(
                 scenario,
                 rounds=rounds,
-                model=folder,
-                vad=vad,
+                models_dir=store.root,
+                model=model,
                 warm_up=short[0],
                 language=language,
-                progress=lambda line: console.log(line, _stack_offset=4),
+                progress=lambda line: console.print(line, style="dim"),
             )
             for scenario in scenarios(long_clip, short)
         ]
     wanted = targets(tables)
     for table in tables:
         console.print(speed_report.speed_table(table))
-    console.print(speed_report.target_lines(wanted))
+    console.print(target_lines(wanted))
     _write(json_file, speed_report.speed_json(tables, wanted, {"model": model, "rounds": rounds, "language": language}))
+
+
+def memory(
+    store: ModelStore,
+    console: Console,
+    *,
+    hours: float = 3.0,
+    children: int = 1,
+    model: str = "base",
+    json_file: Path | None = None,
+) -> None:
+    """Peak memory of the worker for ten minutes and for hours of speech."""
+    short = 600.0
+    peaks = []
+    with tempfile.TemporaryDirectory(prefix="harken-bench-") as temporary:
+        folder = Path(temporary)
+        speech = material.built_in_speech(store)
+        warm_up = folder / "warm-up.wav"
+        material.write(warm_up, speech[: 10 * SAMPLE_RATE])
+        table = Table(title=f"Peak memory, {children} recognising", box=box.SIMPLE_HEAD, pad_edge=False)
+        for column in ("audio min", "RSS MB", "shared once MB", "processes", "wall s", "RTFx"):
+            table.add_column(column, justify="right")
+        for seconds in (short, 3600 * hours):
+            console.print(f"{seconds / 60:.0f} minutes of speech", style="dim")
+            path = folder / f"{seconds:.0f}.opus"
+            make_long(path, speech, seconds)
+            found = peak(path, seconds, warm_up=warm_up, models_dir=store.root, model=model, children=children)
+            peaks.append(found)
+            table.add_row(
+                f"{seconds / 60:.0f}",
+                f"{found.rss / 1e6:.0f}",
+                f"{found.pss / 1e6:.0f}",
+                str(found.processes),
+                f"{found.taken.wall:.0f}",
+                f"{seconds / found.taken.wall:.1f}",
+            )
+    wanted = memory_targets(*peaks)
+    console.print(table, target_lines(wanted))
+    figures = [{**asdict(item), "taken": {"wall": item.taken.wall, "cpu": item.taken.cpu}} for item in peaks]
+    _write(json_file, _report({"model": model, "hours": hours, "children": children}, wanted, peaks=figures))
+
+
+def server(
+    store: ModelStore,
+    console: Console,
+    *,
+    url: str | None = None,
+    key: str | None = None,
+    json_file: Path | None = None,
+) -> None:
+    """What a server adds to the engine; one is started on a free port unless ``url`` names one."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="harken-bench-")))
+        speech = material.built_in_speech(store)
+        recordings = {
+            "clip.wav": speech[: 3 * SAMPLE_RATE],
+            "long.wav": np.tile(speech, 6),
+            "silence.wav": np.zeros(SAMPLE_RATE, dtype=np.float32),
+        }
+        files = {}
+        for name, samples in recordings.items():
+            material.write(folder / name, samples)
+            files[name] = (name, (folder / name).read_bytes())
+        if url is None:
+            console.print("starting a server", style="dim")
+            url = stack.enter_context(started(folder))
+        figures = measure_server(
+            Client(url, key=key),
+            files["clip.wav"],
+            files["long.wav"],
+            files["silence.wav"],
+            progress=lambda line: console.print(line, style="dim"),
+        )
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_header=False)
+    for name, value in (
+        ("engine's own time, median", f"{1000 * figures.processing:.0f} ms"),
+        ("overhead, median / p95", f"{1000 * figures.overhead:.1f} / {1000 * figures.overhead_p95:.1f} ms"),
+        ("health under load, p50 / p99", f"{1000 * figures.health_p50:.1f} / {1000 * figures.health_p99:.1f} ms"),
+        ("health checks", str(figures.checks)),
+        ("small jobs per second", f"{figures.jobs_per_second:.1f}"),
+    ):
+        table.add_row(name, value)
+    wanted = figures.targets()
+    console.print(table, target_lines(wanted))
+    _write(json_file, _report({"url": url}, wanted, figures=asdict(figures)))
+
+
+def _report(settings: dict[str, Any], wanted: Sequence[Target], **found: Any) -> dict[str, Any]:
+    return {
+        "machine": report.machine(),
+        "settings": settings,
+        **found,
+        "targets": [asdict(target) for target in wanted],
+    }
 
 
 def _write(path: Path | None, data: dict[str, Any]) -> None:

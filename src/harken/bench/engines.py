@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +12,15 @@ from harken import pipeline
 from harken.asr import engine as asr
 from harken.audio.vad import SileroDetector
 from harken.model import Mode, Options, WindowResult
+from harken.models.store import ModelStore
 
 EngineName = Literal["harken", "harken fast", "faster-whisper", "faster-whisper batched"]
 
 COMPUTE_TYPE = "int8"
 """Of every engine: same weights, same arithmetic."""
+
+DETECTOR, DETECTOR_FILE = "silero-vad", "silero_vad.onnx"
+"""Harken's speech detector in the models store; faster-whisper has its own."""
 
 BATCH_SIZE = 8
 """Windows, or clips of the batched baseline, that are recognised together."""
@@ -61,61 +64,45 @@ class Harken:
         options = Options(language=language, mode=self._mode)
         results = []
         for result in pipeline.transcribe(path, options, self._recognizer, self._vad):
-            if piece := _text([result]):
+            if piece := text_of([result]):
                 on_piece(piece)
             results.append(result)
-        return _heard(results)
+        return heard(results)
 
     def hear_all(self, paths: Sequence[Path], language: str | None = None) -> list[Heard]:
-        """What harken hears in each; windows of different recordings share batches, as in the worker."""
-        options = Options(language=language, mode=self._mode)
-        cursors = [pipeline.Cursor() for _ in paths]
-        results: list[list[WindowResult]] = [[] for _ in paths]
-        with contextlib.ExitStack() as stack:
-            planners = [stack.enter_context(pipeline.Planner(path, options, self._vad)) for path in paths]
-            while todo := [index for index, cursor in enumerate(cursors) if not cursor.done]:
-                chapters = {
-                    index: planners[index].next(pipeline.chapter_limit(cursors[index], options)) for index in todo
-                }
-                for index, found in self._recognise(chapters, cursors, options).items():
-                    chapter = chapters[index]
-                    cursors[index] = pipeline.advance(cursors[index], chapter.position, chapter.done, found, options)
-                    results[index].extend(found)
-        return [_heard(found) for found in results]
-
-    def _recognise(
-        self, chapters: dict[int, pipeline.Chapter], cursors: Sequence[pipeline.Cursor], options: Options
-    ) -> dict[int, list[WindowResult]]:
-        """Results of each chapter's windows, those with equal keys recognised together."""
-        waiting: dict[str, list[tuple[int, int]]] = {}
-        for index, chapter in chapters.items():
-            for number, planned in enumerate(chapter.windows):
-                key = asr.batch_key(planned.window, options, cursors[index].context)
-                waiting.setdefault(key, []).append((index, number))
-        found: dict[tuple[int, int], WindowResult] = {}
-        for places in waiting.values():
-            for start in range(0, len(places), BATCH_SIZE):
-                batch = places[start : start + BATCH_SIZE]
-                windows = [chapters[index].windows[number] for index, number in batch]
-                context = cursors[batch[0][0]].context
-                found.update(zip(batch, self._recognizer.recognise(windows, options, context), strict=True))
-        return {index: [found[index, number] for number in range(len(chapters[index].windows))] for index in chapters}
+        """One after the other; batching across recordings is the worker's."""
+        return [self.hear(path, language) for path in paths]
 
 
-def _heard(results: Sequence[WindowResult]) -> Heard:
+def heard(results: Sequence[WindowResult]) -> Heard:
+    """Windows in order, as one text in the language of most of them."""
     languages = [result.language for result in results if result.segments]
-    return Heard(_text(results), max(set(languages), key=languages.count) if languages else None)
+    return Heard(text_of(results), max(set(languages), key=languages.count) if languages else None)
 
 
-def _text(results: Iterable[WindowResult]) -> str:
+def text_of(results: Iterable[WindowResult]) -> str:
+    """The text of windows in order."""
     return "".join(segment.text for result in results for segment in result.segments).strip()
 
 
-def build(name: EngineName, folder: Path, vad: Path, *, threads: int = 1) -> Engine:
-    """The engine of that name, its model loaded."""
+def build(name: EngineName, store: ModelStore, model: str, *, threads: int = 1, children: int = 0) -> Engine:
+    """The engine of that name, its model loaded.
+
+    Args:
+        name: which.
+        store: where models are installed.
+        model: any name of the catalog.
+        threads: threads of one recogniser.
+        children: harken's worker with so many recognisers, each a process; 0 is the library in this process.
+    """
+    mode: Mode = "fast" if name == "harken fast" else "default"
     if name in {"harken", "harken fast"}:
-        return Harken(folder, vad, mode="fast" if name == "harken fast" else "default", threads=threads)
-    # A large native library, which a fair measurement of harken does not load beside.
+        if children:
+            # A worker's machinery, which a fair measurement of anything else does not load.
+            from harken.bench.workers import Workers  # noqa: PLC0415
+
+            return Workers(store, model, mode=mode, children=children, threads=threads)
+        return Harken(store.path(model), store.path(DETECTOR) / DETECTOR_FILE, mode=mode, threads=threads)
     from harken.bench.baseline import FasterWhisper  # noqa: PLC0415
 
-    return FasterWhisper(folder, batched=name == "faster-whisper batched", threads=threads)
+    return FasterWhisper(store.path(model), batched=name == "faster-whisper batched", threads=threads)

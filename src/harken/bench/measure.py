@@ -11,13 +11,18 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from harken.bench.engines import EngineName, build
 from harken.errors import HarkenError
+from harken.models.store import ModelStore
+
+LEAVE_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +30,15 @@ class Work:
     """What one process is to do."""
 
     engine: EngineName
+    models_dir: str
+    """Folder of the installed models."""
     model: str
-    """Folder of the weights."""
-    vad: str
-    """Harken's speech detector; faster-whisper has its own."""
     warm_up: str
     recordings: tuple[str, ...]
     language: str | None = None
     threads: int = 1
+    children: int = 0
+    """Processes that recognise, of harken's worker; 0 is the library, in the measured process itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +52,10 @@ class Taken:
     texts: tuple[str, ...]
 
 
-def run(works: Sequence[Work]) -> list[Taken]:
+def run(works: Sequence[Work], watch: Callable[[Sequence[int]], None] = lambda _: None) -> list[Taken]:
     """Do all works at the same time, each in a fresh process.
+
+    ``watch`` is given the processes' ids when they begin.
 
     Raises:
         HarkenError: a process failed; what it wrote to its standard error is on ours.
@@ -64,11 +72,14 @@ def run(works: Sequence[Work]) -> list[Taken]:
     try:
         for process, work in zip(processes, works, strict=True):
             _expect(process, work)
+        watch([process.pid for process in processes])
         for process in processes:
             assert process.stdin is not None
             process.stdin.write("go\n")
             process.stdin.flush()
         taken = [json.loads(_expect(process, work)) for process, work in zip(processes, works, strict=True)]
+        for process in processes:
+            process.communicate(timeout=LEAVE_SECONDS)
     finally:
         for process in processes:
             process.kill()
@@ -87,12 +98,14 @@ def _expect(process: subprocess.Popen[str], work: Work) -> str:
 def _main(argument: str) -> None:
     data: dict[str, Any] = json.loads(argument)
     work = Work(**{**data, "recordings": tuple(data["recordings"])})
-    engine = build(work.engine, Path(work.model), Path(work.vad), threads=work.threads)
-    engine.hear(Path(work.warm_up), work.language)
+    store = ModelStore(Path(work.models_dir))
+    engine = build(work.engine, store, work.model, threads=work.threads, children=work.children)
+    # Enough for every recogniser of a worker to have some.
+    engine.hear_all([Path(work.warm_up)] * max(1, 2 * work.children), work.language)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.readline()
-    wall, cpu = time.perf_counter(), time.process_time()
+    wall, cpu = time.perf_counter(), _processor_seconds()
     pieces: list[float] = []
     paths = [Path(path) for path in work.recordings]
     if len(paths) == 1:
@@ -101,11 +114,19 @@ def _main(argument: str) -> None:
         heard = engine.hear_all(paths, work.language)
     taken = Taken(
         wall=time.perf_counter() - wall,
-        cpu=time.process_time() - cpu,
+        cpu=_processor_seconds() - cpu,
         first=pieces[0] if pieces else None,
         texts=tuple(item.text for item in heard),
     )
     sys.stdout.write(json.dumps(asdict(taken)) + "\n")
+    sys.stdout.flush()
+
+
+def _processor_seconds() -> float:
+    """Of this process and of all it started."""
+    own = psutil.Process()
+    times = [process.cpu_times() for process in [own, *own.children(recursive=True)]]
+    return sum(item.user + item.system for item in times)
 
 
 if __name__ == "__main__":

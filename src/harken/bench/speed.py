@@ -16,6 +16,7 @@ from harken.bench.engines import EngineName
 from harken.bench.material import Clip
 from harken.bench.measure import Taken, Work, run
 from harken.bench.scoring import Score, score
+from harken.bench.targets import Target
 
 OURS: EngineName = "harken"
 SEQUENTIAL: EngineName = "faster-whisper"
@@ -28,11 +29,12 @@ CLIPS = "short clips at once, 2 threads"
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How one engine does one scenario: the recordings of each process, and its threads."""
+    """How one engine does one scenario: the recordings of each process, and its threads or worker's children."""
 
     engine: EngineName
     processes: tuple[tuple[Clip, ...], ...]
     threads: int = 1
+    children: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,32 +82,21 @@ class Table:
         return next(row for row in self.rows if row.engine == engine)
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A figure to be reached by the default mode, and what was measured."""
-
-    name: str
-    wanted: str
-    measured: str
-    reached: bool
-
-
 def scenarios(long: Clip, clips: Sequence[Clip]) -> list[Scenario]:
     """The three comparisons of ENGINE's figures: one long file, two at once, many short clips at once.
 
-    With two threads, harken works as its server does, in two processes of one thread; faster-whisper takes clips one by
-    one with two threads each.
+    With two threads, harken works as its server does, by a worker with two recognisers of one thread; faster-whisper
+    takes clips one by one with two threads.
     """
     everyone: tuple[EngineName, ...] = ("harken", "harken fast", SEQUENTIAL, BATCHED)
-    halves = (tuple(clips[0::2]), tuple(clips[1::2]))
     return [
         Scenario(LONG, tuple(Plan(engine, ((long,),)) for engine in everyone)),
         Scenario(TWO, tuple(Plan(engine, ((long,), (long,))) for engine in everyone)),
         Scenario(
             CLIPS,
             (
-                Plan("harken", halves),
-                Plan("harken fast", halves),
+                Plan("harken", (tuple(clips),), children=2),
+                Plan("harken fast", (tuple(clips),), children=2),
                 Plan(SEQUENTIAL, (tuple(clips),), threads=2),
             ),
         ),
@@ -116,8 +107,8 @@ def measure(
     plan: Scenario,
     *,
     rounds: int,
-    model: Path,
-    vad: Path,
+    models_dir: Path,
+    model: str,
     warm_up: Clip,
     language: str | None,
     progress: Callable[[str], None] = lambda _: None,
@@ -127,8 +118,8 @@ def measure(
     Args:
         plan: what each engine does.
         rounds: how often; the engines take turns.
-        model: folder of the weights.
-        vad: file of harken's speech detector.
+        models_dir: folder of the installed models.
+        model: any name of the catalog.
         warm_up: what each process hears before it is timed.
         language: what the engines are told; None has them detect it.
         progress: called with a line for people before each measurement.
@@ -140,12 +131,13 @@ def measure(
             works = [
                 Work(
                     engine=item.engine,
-                    model=str(model),
-                    vad=str(vad),
+                    models_dir=str(models_dir),
+                    model=model,
                     warm_up=str(warm_up.path),
                     recordings=tuple(str(clip.path) for clip in clips),
                     language=language,
                     threads=item.threads,
+                    children=item.children,
                 )
                 for clips in item.processes
             ]

@@ -8,10 +8,10 @@ from dataclasses import asdict
 from typing import Any
 
 from rich.table import Table as RichTable
-from rich.text import Text
 
 from harken.bench.report import machine
-from harken.bench.speed import BATCHED, SEQUENTIAL, Row, Table, Target
+from harken.bench.speed import BATCHED, SEQUENTIAL, Row, Table
+from harken.bench.targets import Target
 
 
 def speed_table(table: Table) -> RichTable:
@@ -35,16 +35,6 @@ def speed_table(table: Table) -> RichTable:
             *(f"{table.ratio(row.engine, other):.2f}" for other in others),
         )
     return shown
-
-
-def target_lines(found: Sequence[Target]) -> Text:
-    """Each target of the default mode, with what was measured."""
-    lines = Text("Targets of the default mode\n", style="bold")
-    for target in found:
-        verdict, style = ("reached      ", "green") if target.reached else ("NOT REACHED  ", "bold red")
-        lines.append(verdict, style=style)
-        lines.append(f"{target.name}: wanted {target.wanted}, measured {target.measured}\n", style="not bold")
-    return lines
 
 
 def speed_json(tables: Sequence[Table], found: Sequence[Target], settings: dict[str, Any]) -> dict[str, Any]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 
 import enum
 from pathlib import Path
-from types import ModuleType
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from harken.config import Settings
-from harken.errors import MissingExtra
+from harken.bench import commands
+from harken.cli.settings import load_settings
 from harken.models.store import ModelStore
 
 app = typer.Typer(
@@ -29,7 +28,6 @@ class ModeName(enum.StrEnum):
 
 Model = Annotated[str, typer.Option(help="Any name of the catalog; it must be installed.")]
 Json = Annotated[Path | None, typer.Option("--json", dir_okay=False, help="Also write everything to this file.")]
-Folder = Annotated[Path | None, typer.Option(exists=True, file_okay=False)]
 
 
 @app.command()
@@ -48,7 +46,7 @@ def accuracy(
     json_file: Json = None,
 ) -> None:
     """Word errors on a labelled corpus, beside faster-whisper on the same weights. Fails when the gate does."""
-    ok = _commands().accuracy(
+    ok = commands.accuracy(
         _store(),
         Console(),
         corpus,
@@ -81,7 +79,7 @@ def speed(
     json_file: Json = None,
 ) -> None:
     """Time and processor seconds beside faster-whisper on the same weights, with medians, ratios and targets."""
-    _commands().speed(
+    commands.speed(
         _store(),
         Console(),
         corpus=corpus,
@@ -94,14 +92,26 @@ def speed(
     )
 
 
+@app.command()
+def memory(
+    hours: Annotated[float, typer.Option(min=0.05, help="Length of the long recording.")] = 3.0,
+    model: Model = "base",
+    json_file: Json = None,
+) -> None:
+    """Peak memory of the worker for ten minutes and for hours of speech, which takes a while."""
+    settings = load_settings()
+    commands.memory(_store(), Console(), hours=hours, children=settings.children, model=model, json_file=json_file)
+
+
+@app.command()
+def server(
+    url: Annotated[str | None, typer.Option(help="A server that runs; else one is started.")] = None,
+    key: Annotated[str | None, typer.Option(envvar="HARKEN_API_KEY", help="API key, where it asks for one.")] = None,
+    json_file: Json = None,
+) -> None:
+    """What a server adds to the engine's time, health under load, and small jobs per second."""
+    commands.server(_store(), Console(), url=url, key=key, json_file=json_file)
+
+
 def _store() -> ModelStore:
-    return ModelStore(Settings().models_dir)
-
-
-def _commands() -> ModuleType:
-    try:
-        # The measuring libraries are an extra, and slow to import.
-        from harken.bench import commands  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise MissingExtra(f"measuring needs {error.name}: pip install 'harken[bench]'") from error
-    return commands
+    return ModelStore(load_settings().models_dir)
