@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What more than one kind of process is built from: the database and the models."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import sqlalchemy as sa
+
+from harken.config import Settings
+from harken.jobs.engine import prepare
+from harken.models.catalog import Catalog
+from harken.models.sources import standard_sources
+from harken.models.store import ModelStore
+from harken.store import connect, preparing, upgrade
+
+
+@contextlib.contextmanager
+def database(settings: Settings) -> Iterator[sa.Engine]:
+    """The database, brought up to date. Raises OSError when the data folder cannot be made."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    engine = connect(settings.database_url or settings.database_path)
+    try:
+        with preparing(engine):
+            upgrade(engine)
+            prepare(engine)
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def models(settings: Settings) -> ModelStore:
+    """The catalog with the operator's presets, the models folder and its sources."""
+    sources = standard_sources(folder=settings.model_source, hub_url=settings.hub_url, offline=settings.offline)
+    return ModelStore(settings.models_dir, sources, Catalog(settings.default_model, settings.presets))

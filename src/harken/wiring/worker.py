@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The worker process: jobs off the queue, and the children that recognise."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from types import FrameType
+
+from harken.config import Settings
+from harken.jobs.executor import WorkerExecutor
+from harken.jobs.maintenance import Retention
+from harken.model import Lane
+from harken.store import FolderBlobs, SqlBell, SqlRoster, SqlStore
+from harken.wiring.shared import database, models
+from harken.worker.heartbeat import start_beating
+from harken.worker.runtime import Runtime, RuntimeSettings
+from harken.worker.weights import Hardware, Weights
+
+log = logging.getLogger(__name__)
+
+INTERACTIVE_JOBS = 32
+"""Jobs of the interactive lane that one worker has in hand at most; their windows share batches."""
+BATCH_JOBS = 8
+"""The same of the batch lane: enough to fill batches, few enough that a job in hand moves on."""
+
+
+def run_worker(settings: Settings) -> int:
+    """Run a worker process until it is told to stop: jobs, and the children that recognise."""
+    stopping = threading.Event()
+    failures: list[str] = []
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    def failed(why: str) -> None:
+        failures.append(why)
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    store = models(settings)
+    with database(settings) as engine:
+        runtime = Runtime(
+            RuntimeSettings(
+                scratch=settings.data_dir / "scratch",
+                children=settings.children,
+                threads=settings.cpu_threads,
+                batch_size=settings.batch_size,
+                window_timeout=settings.window_timeout,
+                max_audio_seconds=settings.max_audio_seconds,
+            ),
+            Weights(store.catalog, store, Hardware(settings.device, settings.compute_type, settings.cpu_threads)),
+            failed,
+        )
+        executor = WorkerExecutor(
+            engine=engine,
+            store=SqlStore(engine),
+            roster=SqlRoster(engine),
+            blobs=FolderBlobs(settings.blob_dir),
+            runner=runtime,
+            open_bell=lambda: SqlBell(engine),
+            limits={Lane.INTERACTIVE: INTERACTIVE_JOBS, Lane.BATCH: BATCH_JOBS},
+            retention=Retention(settings.keep_audio, settings.keep_results),
+            dead_after=settings.dead_after,
+        )
+        executor.start()
+        start_beating()
+        stopping.wait()
+        executor.stop(settings.drain_seconds)
+        runtime.close(settings.drain_seconds)
+    for why in failures:
+        log.error("%s", why)
+    return 1 if failures else 0
