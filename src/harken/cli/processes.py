@@ -46,7 +46,7 @@ def _entry(part: Part, descriptor: int | None) -> Callable[[Settings], int]:
 
             return serve
         case "api":
-            from harken.wiring.api import run_api  # noqa: PLC0415
+            from harken.cli.api import run as run_api  # noqa: PLC0415
 
             return partial(run_api, descriptor=descriptor)
         case "worker":

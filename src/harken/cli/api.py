@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The API process: the server over a service that wiring builds."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+
+import uvicorn
+
+from harken.config import Settings
+from harken.server.app import AppConfig, create_app
+from harken.wiring import api as wiring
+from harken.wiring.listen import listening
+from harken.worker.heartbeat import start_beating
+
+
+def run(settings: Settings, descriptor: int | None = None) -> int:
+    """Run the API process until it is told to stop, on a socket that listens already or on one of its own."""
+    with contextlib.ExitStack() as stack:
+        service, store = stack.enter_context(wiring.service(settings))
+        if descriptor is None:
+            listener = stack.enter_context(listening(settings))
+        else:
+            listener = stack.enter_context(socket.socket(fileno=descriptor))
+        app = create_app(
+            service,
+            AppConfig(
+                spool_dir=settings.spool_dir,
+                api_keys=settings.api_keys,
+                cors_origins=settings.cors_origins,
+                max_upload_bytes=settings.max_upload_bytes,
+                min_free_bytes=settings.min_free_bytes,
+                max_concurrent_requests=settings.max_concurrent_requests,
+                requests_per_minute=settings.requests_per_minute,
+                sync_timeout=settings.sync_timeout,
+                installed=lambda: {model.name for model in store.installed()},
+                runtime={"device": settings.device, "compute_type": settings.compute_type},
+            ),
+        )
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                timeout_graceful_shutdown=max(1, round(settings.drain_seconds / 2)),
+            )
+        )
+        start_beating()
+        server.run(sockets=[listener])
+    return 0
