@@ -181,6 +181,7 @@ class Backend:
         (self.folder / key).unlink(missing_ok=True)
         with self._lock:
             self._jobs.pop(key, None)
+            self._keys = {name: kept for name, kept in self._keys.items() if kept[0] != key}
 
     def submit(self, submission: Submission) -> tuple[Job, bool]:
         job = submission.job

@@ -48,6 +48,7 @@ def test_router_errors_have_the_shape(server: Running) -> None:
     assert refused.status_code == 405
     assert refused.headers["allow"] == "POST"
     assert shape(refused)["code"] == "method_not_allowed"
+    assert httpx.put(server.url + "/v1/transcription-jobs/x").headers["allow"] == "GET, DELETE"
     wrong = httpx.get(server.url + "/v1/transcription-jobs?limit=many")
     assert wrong.status_code == 400
     assert shape(wrong)["param"] == "limit"

@@ -17,6 +17,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from harken import errors
 
@@ -105,6 +106,15 @@ def _of_router(error: HTTPException) -> Problem:
     return Problem(error.status_code, phrase.lower().replace(" ", "_"), message, headers=dict(error.headers or {}))
 
 
+def _allowed(app: FastAPI, request: Request) -> list[str]:
+    """Every method of an address; the router's own 405 tells those of one of its routes only."""
+    return [
+        method
+        for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in app.router.routes)
+    ]
+
+
 class Problems:
     """Makes error answers, in the shape of the dialect that owns the path."""
 
@@ -143,7 +153,10 @@ class Problems:
         """Answer every error that the routes raise. What they do not know, the middleware catches."""
 
         async def handle(request: Request, error: Exception) -> JSONResponse:
-            return self.answer(error, request.url.path, request.state.request_id)
+            answer = self.answer(error, request.url.path, request.state.request_id)
+            if answer.status_code == 405:
+                answer.headers["Allow"] = ", ".join(_allowed(app, request))
+            return answer
 
         for kind in (errors.HarkenError, HTTPException, RequestValidationError):
             app.add_exception_handler(kind, handle)

@@ -217,7 +217,16 @@ _FILES: dict[str, Any] = {
     "text/tab-separated-values": _TEXT,
     "text/x-ssa": _TEXT,
 }
-_STREAM: dict[str, Any] = {"text/event-stream": _TEXT}
+_STREAM: dict[str, Any] = {
+    "text/event-stream": {
+        "schema": {
+            "type": "object",
+            "description": "One event; `data` is JSON",
+            "required": ["data"],
+            "properties": {"id": {"type": "string"}, "event": {"type": "string"}, "data": {"type": "string"}},
+        }
+    }
+}
 
 SYNC: Documented = {
     200: {
