@@ -134,10 +134,10 @@ def test_delete(http: httpx.Client, server: Running, recording: bytes) -> None:
     assert code(http.get(f"{JOBS}/{job}")) == (404, "job_not_found")
     assert code(http.delete(f"{JOBS}/{job}")) == (404, "job_not_found")
     assert server.backend.keys() == set()
-    keyed = {"files": {"file": recording}, "headers": {"Idempotency-Key": "k"}}
-    first = http.post(JOBS, **keyed).json()["id"]
+    http.headers["Idempotency-Key"] = "k"
+    first = submit(http, recording)["id"]
     http.delete(f"{JOBS}/{first}")
-    assert http.post(JOBS, **keyed).json()["id"] != first, "a job that is gone does not come back by its key"
+    assert submit(http, recording)["id"] != first, "a job that is gone does not come back by its key"
 
 
 @pytest.mark.parametrize("job_id", ["none", str(uuid.uuid4()), "%00", "x" * 5000, "..%2f..%2fetc", "é"])
