@@ -13,8 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing import Pipe
 
 from harken.worker.protocol import Answer, Hello, Refusal, Request
@@ -42,8 +41,6 @@ class ChildSettings:
     """What native libraries are told that they may use."""
     natives: str = "harken.worker.natives"
     """The module with the native code."""
-    environment: Mapping[str, str] = field(default_factory=dict)
-    """Put over the parent's."""
 
 
 class Child:
@@ -63,7 +60,7 @@ class Child:
                 ],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
-                env={**os.environ, **_thread_limits(settings.threads), **settings.environment},
+                env={**os.environ, **_thread_limits(settings.threads)},
             )  # fmt: skip
         except BaseException:
             self._connection.close()
