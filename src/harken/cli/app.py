@@ -18,7 +18,7 @@ import typer
 import typer.core
 import typer.main
 
-from harken.errors import HarkenError, InvalidRequest, MissingExtra
+from harken.errors import HarkenError, InvalidRequest
 
 INTERRUPTED = 130
 """Exit status after Ctrl-C, as shells have it."""
@@ -66,6 +66,13 @@ class Commands(typer.core.TyperGroup):
         """Run the command. 1 is a failure, 2 a wrong option, 130 Ctrl-C."""
         try:
             return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            if error.name is None or error.name.partition(".")[0] == "harken":
+                raise
+            entry = COMMANDS.get(str(ctx.invoked_subcommand))
+            extra = "cli" if entry is None else entry.extra
+            typer.echo(f"harken: {error.name} is not installed: pip install 'harken[{extra}]'", err=True)
+            raise typer.Exit(1) from None
         except HarkenError as error:
             typer.echo(f"harken: {error.message}", err=True)
             raise typer.Exit(2 if isinstance(error, InvalidRequest) else 1) from None
@@ -79,17 +86,8 @@ class Commands(typer.core.TyperGroup):
 
 
 def load(name: str) -> Any:
-    """The command of that name, imported. Raises MissingExtra when what it needs is not installed."""
-    entry = COMMANDS[name]
-    try:
-        module = import_module(entry.module)
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] == "harken":
-            raise
-        raise MissingExtra(
-            f"harken {name} needs {error.name}, which is not installed: pip install 'harken[{entry.extra}]'"
-        ) from error
-    group: typer.Typer = module.app
+    """The command of that name, imported."""
+    group: typer.Typer = import_module(COMMANDS[name].module).app
     group.rich_markup_mode = None
     command = typer.main.get_command(group)
     command.name = name

@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 from typing import Literal
 
 from harken import telemetry
@@ -14,6 +15,9 @@ from harken.config import Settings
 from harken.errors import MissingExtra
 
 Part = Literal["serve", "api", "worker"]
+
+_NEEDED = ("alembic", "dbos", "fastapi", "multipart", "prometheus_client", "sqlalchemy", "uvicorn")
+"""What the extra `server` brings. Asked for before anything starts, not when the first process dies of it."""
 
 
 def run(part: Part, *, descriptor: int | None = None, **flags: object) -> int:
@@ -27,15 +31,10 @@ def run(part: Part, *, descriptor: int | None = None, **flags: object) -> int:
     if part == "serve" or descriptor is None:
         for line in unknown_variables():
             logging.getLogger(__name__).warning(line)
-    try:
-        start = _entry(part, descriptor)
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] == "harken":
-            raise
-        raise MissingExtra(
-            f"the server needs {error.name}, which is not installed: pip install 'harken[server]'"
-        ) from error
-    return start(settings)
+    absent = [name for name in _NEEDED if find_spec(name) is None]
+    if absent:
+        raise MissingExtra(f"the server needs {', '.join(absent)}, not installed here: pip install 'harken[server]'")
+    return _entry(part, descriptor)(settings)
 
 
 def _entry(part: Part, descriptor: int | None) -> Callable[[Settings], int]:

@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from harken.cli import processes
-
 app = typer.Typer(add_completion=False)
 
 
@@ -27,4 +25,6 @@ def serve(
     Every other setting is an environment variable: see docs/settings.md. Ctrl-C stops it; jobs that are not done go on
     at the next start.
     """
+    from harken.cli import processes  # noqa: PLC0415 - not for --help
+
     raise typer.Exit(processes.run("serve" if worker else "api", host=host, port=port))

@@ -25,7 +25,7 @@ app = typer.Typer(add_completion=False)
 def transcribe(
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILES...", help="Recordings, folders of recordings, or - for standard input."),
+        typer.Argument(metavar="FILES", help="Recordings, folders of recordings, or - for standard input."),
     ],
     form: Annotated[
         list[str] | None,

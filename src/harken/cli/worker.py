@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from harken.cli import processes
-
 app = typer.Typer(add_completion=False)
 
 
@@ -23,4 +21,6 @@ def worker(
 
     Set the same HARKEN_DATABASE_URL, or HARKEN_DATA_DIR, as the server has.
     """
+    from harken.cli import processes  # noqa: PLC0415 - not for --help
+
     raise typer.Exit(processes.run("worker", children=children))
