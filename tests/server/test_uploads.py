@@ -21,7 +21,8 @@ import pytest
 from tests.server.conftest import until, wav
 
 from harken.audio.probe import MediaInfo
-from harken.server.uploads import MAX_FIELD_BYTES, MAX_FIELDS, OVERHEAD
+from harken.server.multipart import MAX_FIELD_BYTES, MAX_FIELDS
+from harken.server.uploads import OVERHEAD
 
 if TYPE_CHECKING:
     from tests.server.conftest import Running, Serve

@@ -151,8 +151,8 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] == "http" and scope["path"] not in self._public:
+        if scope["type"] in ("http", "websocket") and scope["path"] not in self._public:
             caller = self._keys.caller(Headers(scope=scope).get("authorization"))
             self._rate.take(caller.id)
-            scope["state"]["caller"] = caller
+            scope.setdefault("state", {})["caller"] = caller
         await self._app(scope, receive, send)

@@ -14,8 +14,8 @@ from harken.model import Job, Task
 from harken.server.desk import Desk, Update
 from harken.server.dialects.openai import schema, shapes
 from harken.server.dialects.openai.fields import Ask, View, read
+from harken.server.multipart import Form
 from harken.server.problems import problem_of
-from harken.server.uploads import Form
 from harken.server.waiting import PING, EventStream, event
 
 QUIET_SECONDS = 10.0
