@@ -17,6 +17,7 @@ media that FFmpeg reads. The options are those of :class:`Options`. Errors are :
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -27,6 +28,9 @@ from harken.model import Options, Segment, Transcript, Word
 
 if TYPE_CHECKING:
     from harken.library import AudioSource, LoadedModel
+
+# ONNX Runtime reports its use to its makers unless this is set before it is first imported. harken tells nobody.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = ["HarkenError", "Options", "Segment", "Transcript", "Word", "load", "stream", "transcribe"]
 
