@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from harken.bench.server import Client, ServerFigures, _wait, measure_server
+from harken.bench.server import Client, ServerFigures, _job_rate, measure_server
 from harken.errors import HarkenError
 
 PROCESSING = 0.02
@@ -21,14 +21,14 @@ ADDED = 0.03
 
 
 class Server(ThreadingHTTPServer):
-    """Recognises nothing. A long job ends when its status was asked so often, any other at once."""
+    """Recognises nothing. A long job ends when it is cancelled, any other when its status is asked."""
 
     daemon_threads = True
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.long_job = 3
-        self.jobs: dict[str, int] = {}
+        self.long_ends = False
+        self.jobs: dict[str, str] = {}
         self.uploads: list[bytes] = []
         self.keys: set[str | None] = set()
         self.broken = False
@@ -51,12 +51,14 @@ class Handler(BaseHTTPRequestHandler):
         elif self.path == "/readyz":
             self.answer(503 if self.server.broken else 200, {})
         else:
-            job = self.path.rsplit("/", 1)[1]
-            self.server.jobs[job] -= 1
-            done = "failed" if self.server.broken else "completed"
-            self.answer(200, {"status": "processing" if self.server.jobs[job] > 0 else done})
+            self.answer(200, {"status": self.server.jobs[self.path.rsplit("/", 1)[1]]})
 
     def do_POST(self) -> None:
+        if self.path.endswith("/cancel"):
+            job = self.path.split("/")[-2]
+            self.answer(409 if self.server.jobs[job] == "completed" else 200, {})
+            self.server.jobs[job] = "cancelled"
+            return
         body = self.rfile.read(int(self.headers["Content-Length"]))
         with self.server.lock:
             self.server.uploads.append(body)
@@ -69,7 +71,8 @@ class Handler(BaseHTTPRequestHandler):
             else:
                 self.answer(200, {"text": "", "timing": {"processing": PROCESSING}})
         else:
-            self.server.jobs[job] = self.server.long_job if b"long" in body else 1
+            done = "failed" if self.server.broken else "completed"
+            self.server.jobs[job] = "processing" if b"long" in body and not self.server.long_ends else done
             self.answer(202, {"id": job, "status": "queued"})
 
     def answer(self, status: int, data: dict[str, Any]) -> None:
@@ -113,6 +116,7 @@ def test_what_is_added_is_told_from_what_the_engine_took(server: Server) -> None
     assert 0 < figures.health_p50 <= figures.health_p99
     assert figures.checks >= 2
     assert figures.jobs_per_second > 0
+    assert list(server.jobs.values()).count("cancelled") == 2 * (os.cpu_count() or 1)
     assert server.keys == {"Bearer secret"}
     # A request to warm up and three measured; twice as many recordings as cores; five small jobs.
     assert sum(b"clip" in body for body in server.uploads) == 4
@@ -122,7 +126,7 @@ def test_what_is_added_is_told_from_what_the_engine_took(server: Server) -> None
 
 
 def test_health_that_was_not_asked_under_load_is_no_figure(server: Server) -> None:
-    server.long_job = 1
+    server.long_ends = True
     with pytest.raises(HarkenError, match="give a longer one"):
         measured(server)
 
@@ -134,8 +138,8 @@ def test_errors_of_the_server_are_told(server: Server) -> None:
     assert not client.ready()
     with pytest.raises(HarkenError, match=r"503.*no worker answers"):
         client.transcribe("clip.wav", b"clip")
-    with pytest.raises(HarkenError, match="failed"):
-        _wait(client, [client.submit("silence.wav", b"silence")])
+    with pytest.raises(HarkenError, match="not every small job was completed: failed"):
+        _job_rate(client, ("silence.wav", b"silence"), 2)
     assert not Client("http://127.0.0.1:9").ready()
 
 

@@ -93,8 +93,9 @@ def speed(
             long_clip = material.of_file(long)
         if clips is not None:
             short = material.of_folder(clips)
-        tables = [
-            measure(
+        tables = []
+        for scenario in scenarios(long_clip, short):
+            found = measure(
                 scenario,
                 rounds=rounds,
                 models_dir=store.root,
@@ -103,11 +104,9 @@ def speed(
                 language=language,
                 progress=lambda line: console.print(line, style="dim"),
             )
-            for scenario in scenarios(long_clip, short)
-        ]
+            console.print(speed_report.speed_table(found))
+            tables.append(found)
     wanted = targets(tables)
-    for table in tables:
-        console.print(speed_report.speed_table(table))
     console.print(target_lines(wanted))
     _write(json_file, speed_report.speed_json(tables, wanted, {"model": model, "rounds": rounds, "language": language}))
 

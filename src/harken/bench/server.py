@@ -28,6 +28,7 @@ from harken.errors import HarkenError
 START_SECONDS = 60.0
 JOB_SECONDS = 300.0
 LEAVE_SECONDS = 30.0
+ENDED = frozenset({"completed", "failed", "cancelled"})
 
 OVERHEAD = 0.150
 """Seconds that a synchronous request may add to the engine's own time, at the median."""
@@ -97,6 +98,13 @@ class Client:
     def submit(self, name: str, recording: bytes) -> str:
         """Make a job; its id."""
         return str(self._post("/v1/transcription-jobs", name, recording).json()["id"])
+
+    def cancel(self, job: str) -> None:
+        """Stop a job; one that has ended already is left as it is."""
+        url = f"{self.url}/v1/transcription-jobs/{job}/cancel"
+        response = self._session.post(url, timeout=START_SECONDS)
+        if response.status_code != requests.codes.conflict:
+            self._check(response)
 
     def state(self, job: str) -> str:
         """What a job's status is."""
@@ -220,9 +228,12 @@ def _health_under_load(client: Client, long: tuple[str, bytes], seconds: float) 
         client.health()
         taken.append(time.perf_counter() - begin)
         time.sleep(0.01)
-    if all(client.state(job) in {"completed", "failed"} for job in running):
+    if all(client.state(job) in ENDED for job in running):
         raise HarkenError("the recordings ended before the health checks did: give a longer one")
-    _wait(client, running)
+    for job in running:
+        client.cancel(job)
+    for job in running:
+        _end(client, job)
     return taken
 
 
@@ -230,19 +241,20 @@ def _job_rate(client: Client, silence: tuple[str, bytes], jobs: int) -> float:
     begin = time.perf_counter()
     with ThreadPoolExecutor(8) as pool:
         ids = list(pool.map(lambda _: client.submit(*silence), range(jobs)))
-    _wait(client, ids)
+    states = {_end(client, job) for job in ids}
+    if states != {"completed"}:
+        raise HarkenError(f"not every small job was completed: {', '.join(sorted(states))}")
     return jobs / (time.perf_counter() - begin)
 
 
-def _wait(client: Client, jobs: list[str]) -> None:
+def _end(client: Client, job: str) -> str:
+    """The state in which a job ends."""
     deadline = time.monotonic() + JOB_SECONDS
-    for job in jobs:
-        while (state := client.state(job)) not in {"completed", "failed", "cancelled"}:
-            if time.monotonic() > deadline:
-                raise HarkenError(f"job {job} is still {state} after {JOB_SECONDS:.0f} s")
-            time.sleep(0.02)
-        if state != "completed":
-            raise HarkenError(f"job {job} {state}")
+    while (state := client.state(job)) not in ENDED:
+        if time.monotonic() > deadline:
+            raise HarkenError(f"job {job} is still {state} after {JOB_SECONDS:.0f} s")
+        time.sleep(0.02)
+    return state
 
 
 def _percentile(values: list[float], percent: int) -> float:
