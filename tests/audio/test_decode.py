@@ -183,8 +183,9 @@ def test_rate_and_channels_may_change_on_the_way(make_media: Make) -> None:
     assert pitch(sound[-24_000:-8_000]) == pytest.approx(440, abs=2)
 
 
-def test_cut_file_gives_what_is_there_and_says_so(make_media: Make) -> None:
-    content = make_media("a.flac", tone(10, 44_100), rate=44_100, codec="flac").read_bytes()
+@pytest.mark.parametrize(("name", "codec"), [("a.flac", "flac"), ("a.wav", "pcm_s16le"), ("a.mp3", "libmp3lame")])
+def test_cut_file_gives_what_is_there_and_says_so(make_media: Make, name: str, codec: str) -> None:
+    content = make_media(name, tone(10, 44_100), rate=44_100, codec=codec).read_bytes()
     (sound,), warnings = heard(io.BytesIO(content[: len(content) // 2]))
     assert 3 * 16_000 < len(sound) < 7 * 16_000
     assert pitch(sound[8_000:40_000]) == pytest.approx(440, abs=1)

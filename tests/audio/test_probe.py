@@ -57,6 +57,13 @@ def test_file_objects_are_read_from_their_start_and_stay_open(make_media: Make) 
     assert not file.closed
 
 
+def test_text_is_no_sound_whatever_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "talk.sln"  # a name for which FFmpeg takes anything for sound
+    path.write_text("Dear sir or madam,\n" * 500)
+    with pytest.raises(NotMedia):
+        probe(path)
+
+
 @pytest.mark.parametrize(
     "content",
     [b"", b"Dear sir or madam,\n" * 500, b"<!doctype html><html><body>404</body></html>", bytes(50_000), b"%PDF-1.7\n"],
@@ -94,10 +101,23 @@ def test_absurd_headers_are_refused(rate: int, channels: int) -> None:
         probe(io.BytesIO(wav(rate, channels, bytes(4_000))))
 
 
-@pytest.mark.parametrize("claims", [2**32 - 1, 2**32 - 2, 2_000_000_000])
+@pytest.mark.parametrize("claims", [2**32 - 1, 2**32 - 2, 2**31 - 1, 2_000_000_000, 64_000])
 def test_length_is_believed_as_far_as_the_bytes_go(claims: int) -> None:
     info = probe(io.BytesIO(wav(16_000, 1, bytes(32_000), claims=claims)))
-    assert info.duration is None or info.duration == pytest.approx(1.0, abs=0.01)
+    assert info.duration == pytest.approx(1.0, abs=0.01)
+
+
+@pytest.mark.parametrize("name", ["a.aiff", "a.au", "a.mka"])
+def test_length_of_a_cut_recording_is_what_is_there(make_media: Make, name: str) -> None:
+    content = make_media(name, tone(40), codec="pcm_s16be" if name != "a.mka" else "pcm_s16le").read_bytes()
+    assert probe(io.BytesIO(content[: len(content) // 4])).duration == pytest.approx(10, abs=0.5)
+
+
+def test_length_that_no_bytes_could_hold_is_unknown(make_media: Make) -> None:
+    content = bytearray(make_media("a.flac", tone(1), codec="flac").read_bytes())
+    content[21] |= 0x0F  # the number of samples, 36 bits
+    content[22:26] = b"\xff" * 4
+    assert probe(io.BytesIO(bytes(content))).duration is None
 
 
 @pytest.mark.parametrize(

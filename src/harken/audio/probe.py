@@ -147,6 +147,8 @@ def _describe(container: InputContainer, size: int, head: bytes) -> Media:
             f"at most {MAX_CHANNELS} channels at {RATES.start} to {RATES.stop - 1} Hz are read"
         )
     claimed = _claimed(container, stream)
+    if claimed is not None:
+        claimed *= _cut_wav(head, size)
     return Media(
         container=container,
         stream=stream,
@@ -169,6 +171,15 @@ def _claimed(container: InputContainer, stream: AudioStream) -> float | None:
     if stream.duration is not None and stream.duration > 0 and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
     return None
+
+
+def _cut_wav(head: bytes, size: int) -> float:
+    """How many times longer a WAV file's header says it is; FFmpeg corrects that header in silence.
+
+    Sizes from 2 GiB on are what programs write that do not know the size yet.
+    """
+    says = int.from_bytes(head[4:8], "little") + 8
+    return says / size if head[:4] == b"RIFF" and size < says < 2**31 - 2**16 else 1.0
 
 
 def _believed(claimed: float | None, size: int, codec: str, bit_rate: int | None) -> float | None:
