@@ -14,9 +14,11 @@ def test_onnx_runtime_keeps_no_identifier_and_reports_nothing(vad_model: Path, t
         (tmp_path / name).mkdir()
     own = {"TMPDIR": tmp_path / "tmp", "HOME": tmp_path / "home", "XDG_CACHE_HOME": tmp_path / "cache"}
     environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
-    code = f"from pathlib import Path\nfrom harken.audio.vad import SileroDetector\nSileroDetector(Path({str(vad_model)!r}))"
+    code = "import sys, pathlib; from harken.audio.vad import SileroDetector; SileroDetector(pathlib.Path(sys.argv[1]))"
     subprocess.run(
-        [sys.executable, "-c", code], env=environment | {name: str(path) for name, path in own.items()}, check=True
+        [sys.executable, "-c", code, vad_model],
+        env=environment | {name: str(path) for name, path in own.items()},
+        check=True,
     )
     # Where it reports, it keeps the number of the session and a queue of events in these folders.
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []

@@ -39,7 +39,7 @@ def made(*texts: str) -> Transcript:
 
 
 EMPTY = made()
-nasty = st.lists(st.text("ab &<>-{}\\,\"'\t\n#*_[]|`0123é今", min_size=1, max_size=60), max_size=5).map(
+nasty = st.lists(st.text("abNnh &<>-{}\\,\"'\t\n#*_[]|`0123é今", min_size=1, max_size=60), max_size=5).map(
     lambda t: made(*t)
 )
 
@@ -94,6 +94,10 @@ def test_any_vtt_has_no_markup_of_its_own(transcript: Transcript) -> None:
         if " --> " not in line:
             assert "<" not in line
             assert "-->" not in line
+
+
+def test_vtt_escapes_what_would_be_markup() -> None:
+    assert "a &amp;amp; &lt;b&gt; --&gt; c\n" in render(made(" a &amp; <b> --> c"), "vtt")
 
 
 @pytest.mark.parametrize("text", NASTY)

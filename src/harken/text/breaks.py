@@ -107,7 +107,7 @@ def may_part(before: str, after: str) -> bool:
     if not (_spaceless(before[-1]) or _spaceless(before[0]) or _spaceless(after[0])):
         return False
     return not (
-        clings(after)
+        after[0] in _NEVER_FIRST
         or before[-1] in _OPENERS
         or before[-1] in _LEADING_VOWELS
         or after[0] in _TRAILING_VOWELS
