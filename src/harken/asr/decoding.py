@@ -27,6 +27,9 @@ _SEEDING = threading.Lock()
 TOKENS_PER_SECOND = 25.0
 """More than anyone says; a search that goes on longer is caught in a loop."""
 
+LATEST_START = 1.0
+"""Seconds into the input at which the first text starts at the latest, as in Whisper's own decoding."""
+
 LONGEST_SEQUENCE = 448
 """Positions of Whisper's decoder, prompt included."""
 
@@ -56,6 +59,14 @@ class Encoded:
     def __init__(self, view: Any, frames: int) -> None:
         self.view = view
         self.frames = frames
+
+    def __len__(self) -> int:
+        return int(self.view.shape[0])
+
+    @property
+    def seconds(self) -> float:
+        """Length of each clip with its silence."""
+        return self.frames / FRAMES_PER_SECOND
 
     def rows(self, rows: Sequence[int]) -> Encoded:
         """Some of the batch, in that order."""
@@ -103,21 +114,16 @@ class Decoder:
             for row in self._model.detect_language(encoded.view)
         ]
 
-    def search(
-        self, encoded: Encoded, prompts: Sequence[Sequence[int]], search: Search, first_start: float
-    ) -> list[Hypothesis]:
-        """The best text of each clip, as tokens without the prompt. Prompts are of one length.
-
-        ``first_start`` is the latest time of the first timestamp, in seconds.
-        """
+    def search(self, encoded: Encoded, prompts: Sequence[Sequence[int]], search: Search) -> list[Hypothesis]:
+        """The best text of each clip, as tokens without the prompt. Prompts are of one length."""
         prompt_length = len(prompts[0])
-        longest = prompt_length + 16 + round(encoded.frames / FRAMES_PER_SECOND * TOKENS_PER_SECOND)
+        longest = prompt_length + 16 + round(encoded.seconds * TOKENS_PER_SECOND)
         settings: dict[str, Any] = {
             "max_length": min(LONGEST_SEQUENCE, longest),
             "return_scores": True,
             "return_no_speech_prob": True,
             "suppress_tokens": self._suppressed,
-            "max_initial_timestamp_index": round(first_start / 0.02),
+            "max_initial_timestamp_index": round(LATEST_START / 0.02),
         }
         if search.temperature == 0:
             found = self._model.generate(

@@ -27,8 +27,14 @@ MARGIN = 1.0
 BUCKET = 2.0
 """Seconds that the heard length is rounded up to, so that windows of about one length can share a batch."""
 
+SHORTEST = 6.0
+"""Seconds that an engine hears at least: with less around it, one word is written many times."""
+
 LONGEST = 30.0
 """Seconds that an engine hears at most."""
+
+SETTLED = 30.0
+"""Seconds of speech after which the evidence for a recording's languages counts in full."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +82,27 @@ class Recognizer(Protocol):
 
 def heard_seconds(window: Window) -> float:
     """How long an engine's input for ``window`` is: its duration and margin, rounded up to the bucket."""
-    return min(LONGEST, math.ceil((window.duration + MARGIN) / BUCKET) * BUCKET)
+    return min(LONGEST, max(SHORTEST, math.ceil((window.duration + MARGIN) / BUCKET) * BUCKET))
+
+
+def language_shares(context: Context) -> tuple[tuple[str, float], ...]:
+    """What the context says of languages, in tenths: each one's share of the speech, less while little was heard.
+
+    Coarse on purpose: recordings in one language soon have the same shares, so that their windows can share a batch.
+    """
+    total = sum(weight for _, weight in context.languages)
+    if total <= 0:
+        return ()
+    strength = min(1.0, total / SETTLED)
+    shares = ((code, round(weight / total * strength, 1)) for code, weight in context.languages)
+    return tuple(sorted(item for item in shares if item[1] > 0))
 
 
 def batch_key(window: Window, options: Options, context: Context | None = None) -> str:
     """Equal for windows, of any recording, that may be recognised in one call: same length, options and context."""
     context = context or Context()
     same = options.but(vad_filter=True, offset=0.0, duration=None, channels="mix", cpu_threads=None, num_workers=None)
-    return repr((heard_seconds(window), astuple(same), astuple(context)))
+    return repr((heard_seconds(window), astuple(same), language_shares(context), context.text))
 
 
 def load(

@@ -15,29 +15,17 @@ from pathlib import Path
 
 from harken.asr import quality
 from harken.asr.alignment import group, settle
-from harken.asr.decoding import Decoder, Encoded, Search
-from harken.asr.engine import Context, Samples, WindowAudio, heard_seconds
+from harken.asr.coverage import NEAR, uncovered
+from harken.asr.decoding import Decoder, Encoded
+from harken.asr.detection import candidates, weigh
+from harken.asr.engine import Context, Samples, WindowAudio, heard_seconds, language_shares
 from harken.asr.languages import LANGUAGES
-from harken.asr.quality import Hypothesis
+from harken.asr.quality import Reading
+from harken.asr.searching import Searcher
 from harken.asr.timestamps import pieces
 from harken.asr.tokens import WhisperTokens
 from harken.errors import InvalidOption
-from harken.model import SAMPLE_RATE, Dropped, Options, Segment, Window, WindowResult, Word
-
-BEAM = Search(beam_size=5)
-"""Where greedy is not sure."""
-
-FALLBACKS = (
-    Search(beam_size=10, patience=2.0),
-    *(Search(temperature=step / 10, candidates=5) for step in (2, 4, 6, 8, 10)),
-)
-"""One after the other, while the text is still not to be believed."""
-
-SURE = -0.25
-"""Mean log-probability over which a greedy text is kept without a beam."""
-
-SHORTEST_TAIL = 1.0
-"""Seconds of speech without text, after the last text, that are worth another pass."""
+from harken.model import SAMPLE_RATE, Dropped, DropReason, Options, Segment, Window, WindowResult, Word
 
 PASSES = 3
 """Times that a window is listened to at most, each over what the one before left out."""
@@ -72,6 +60,7 @@ class WhisperRecognizer:
         self.name = f"whisper {folder.name}"
         self._tokens = WhisperTokens(folder)
         self._decoder = Decoder(folder, device=device, compute_type=compute_type, threads=threads)
+        self._searcher = Searcher(self._decoder, self._tokens)
 
     def close(self) -> None:
         """Free the weights."""
@@ -94,7 +83,7 @@ class WhisperRecognizer:
         return [
             WindowResult(
                 window=item.window,
-                segments=tuple(heard[index].segments),
+                segments=tuple(sorted(heard[index].segments, key=lambda segment: segment.start)),
                 dropped=tuple(heard[index].dropped),
                 language=heard[index].language,
                 language_probability=heard[index].language_probability,
@@ -129,87 +118,70 @@ class WhisperRecognizer:
             for clip, (language, probability) in zip(clips, self._languages(encoded, options, context), strict=True):
                 heard[clip.index] = _Heard(language, probability)
         prompts = [self._prompt(heard[clip.index].language, options, context) for clip in clips]
-        found = self._search(encoded, prompts, options)
+        found = self._searcher.search(encoded, [clip.samples for clip in clips], prompts, options)
         texts: list[list[Segment]] = []
-        for clip, hypothesis in zip(clips, found, strict=True):
-            segments, dropped = self._read(clip, hypothesis, heard[clip.index].language)
-            heard[clip.index].dropped += dropped
+        for clip, reading in zip(clips, found, strict=True):
+            result = heard[clip.index]
+            segments, dropped = self._segments(clip, reading, result.language)
+            if again:
+                segments = _news(segments, result.segments)
+            result.dropped += dropped
             texts.append(segments)
         if options.word_timestamps:
             self._time_words(encoded, clips, texts, options)
-        left = []
+        left: list[_Clip] = []
         for clip, segments in zip(clips, texts, strict=True):
             heard[clip.index].segments += segments
-            tail = self._tail(clip, segments) if segments and not options.without_timestamps else None
-            if tail is not None:
-                left.append(tail)
+            if segments and not options.without_timestamps:
+                left += _left(clip, segments)
         return left
 
     def _languages(self, encoded: Encoded, options: Options, context: Context) -> list[tuple[str, float | None]]:
-        count = encoded.view.shape[0]
         if not self._decoder.multilingual:
-            return [("en", None)] * count
+            return [("en", None)] * len(encoded)
         if options.language is not None:
-            return [(options.language, None)] * count
-        return [next(iter(row.items())) for row in self._decoder.languages(encoded)]
+            return [(options.language, None)] * len(encoded)
+        shares = language_shares(context)
+        chosen: list[tuple[str, float | None]] = []
+        for row, probabilities in enumerate(self._decoder.languages(encoded)):
+            weighed = weigh(probabilities, shares)
+            tried = candidates(weighed)
+            if len(tried) > 1:
+                prompts = [self._prompt(code, options, context) for code in tried]
+                tried = [tried[self._searcher.best_of(encoded, row, prompts)]]
+            chosen.append((tried[0], round(weighed[tried[0]], 3)))
+        return chosen
 
     def _prompt(self, language: str, options: Options, context: Context) -> list[int]:
         before: list[int] = []
         if options.vocabulary:
             before += self._tokens.encode(" " + ", ".join(options.vocabulary))[:PROMPT_TOKENS]
-        said = " ".join(part for part in (options.prompt, context.text) if part)
+        said = " ".join(part.strip() for part in (options.prompt, context.text) if part)
         if said and len(before) < PROMPT_TOKENS:
-            before += self._tokens.encode(" " + said.strip())[-(PROMPT_TOKENS - len(before)) :]
+            before += self._tokens.encode(" " + said)[-(PROMPT_TOKENS - len(before)) :]
         prompt = [self._tokens.previous, *before] if before else []
         prompt += self._tokens.start_sequence(language if self._decoder.multilingual else None, options.task)
         return [*prompt, self._tokens.no_timestamps] if options.without_timestamps else prompt
 
-    def _search(self, encoded: Encoded, prompts: list[list[int]], options: Options) -> list[Hypothesis]:
-        """Greedy for all, then wider where it is not to be believed."""
-        if options.temperature:
-            search = Search(temperature=options.temperature, candidates=options.best_of or 5)
-            return self._decoder.search(encoded, prompts, search, 1.0)
-        first = Search(beam_size=options.beam_size or 1)
-        found = self._decoder.search(encoded, prompts, first, 1.0)
-        if options.beam_size is None and options.mode == "default":
-            unsure = [row for row, item in enumerate(found) if item.avg_logprob < SURE]
-            self._again(encoded, prompts, found, unsure, BEAM)
-        if options.temperature is None:
-            for search in FALLBACKS:
-                failed = [row for row, item in enumerate(found) if quality.failed(item, self._text(item))]
-                self._again(encoded, prompts, found, failed, search)
-        return found
-
-    def _again(
-        self,
-        encoded: Encoded,
-        prompts: list[list[int]],
-        found: list[Hypothesis],
-        rows: list[int],
-        search: Search,
-    ) -> None:
-        if not rows:
-            return
-        better = self._decoder.search(encoded.rows(rows), [prompts[row] for row in rows], search, 1.0)
-        for row, item in zip(rows, better, strict=True):
-            found[row] = quality.better((found[row], self._text(found[row])), (item, self._text(item)))[0]
-
-    def _text(self, hypothesis: Hypothesis) -> str:
-        return self._tokens.decode(hypothesis.tokens).strip()
-
-    def _read(self, clip: _Clip, hypothesis: Hypothesis, language: str) -> tuple[list[Segment], list[Dropped]]:
-        window = clip.window
-        ratio = quality.compression_ratio(self._text(hypothesis))
-        reason = quality.drop_reason(hypothesis)
+    def _segments(self, clip: _Clip, reading: Reading, language: str) -> tuple[list[Segment], list[Dropped]]:
+        """A clip's text as segments with times in the recording, and what of it is not believed."""
+        window, hypothesis = clip.window, reading.hypothesis
+        reason = quality.drop_reason(reading)
+        tokens = hypothesis.tokens
+        kept = quality.keep_rounds(tokens) if reading.repetitive else len(tokens)
+        ratio = quality.compression_ratio(reading.text)
+        spoken_end = window.speech[-1][1] - window.start if window.speech else window.duration
         segments: list[Segment] = []
         dropped: list[Dropped] = []
-        for piece in pieces(hypothesis.tokens, self._tokens, window.duration):
+        for piece in pieces(tokens[:kept], self._tokens, window.duration):
             text = self._tokens.decode(piece.tokens)
+            end = piece.end if piece.closed else max(min(piece.end, spoken_end), piece.start)
+            start, end = round(window.start + piece.start, 3), round(window.start + end, 3)
+            why = reason or _misplaced(start, end, window)
             if not text.strip():
                 continue
-            start, end = round(window.start + piece.start, 3), round(window.start + piece.end, 3)
-            if reason is not None:
-                dropped.append(Dropped(start, end, text, reason, hypothesis.avg_logprob, hypothesis.no_speech_prob))
+            if why is not None:
+                dropped.append(Dropped(start, end, text, why, hypothesis.avg_logprob, hypothesis.no_speech_prob))
                 continue
             segments.append(
                 Segment(
@@ -225,17 +197,19 @@ class WhisperRecognizer:
                     channel=window.channel,
                 )
             )
+        if loop := self._tokens.decode(tokens[kept:]).strip():
+            start = segments[-1].end if segments else window.start
+            dropped.append(
+                Dropped(
+                    start,
+                    window.end,
+                    loop,
+                    reason or DropReason.REPETITION,
+                    hypothesis.avg_logprob,
+                    hypothesis.no_speech_prob,
+                )
+            )
         return segments, dropped
-
-    def _tail(self, clip: _Clip, segments: list[Segment]) -> _Clip | None:
-        window = clip.window
-        covered = segments[-1].end
-        rest = tuple((max(start, covered), end) for start, end in window.speech if end > covered)
-        if sum(end - start for start, end in rest) < SHORTEST_TAIL:
-            return None
-        start = max(covered, rest[0][0] - 0.2)
-        cut = round((start - window.start) * SAMPLE_RATE)
-        return _Clip(clip.index, Window(start, window.end, rest, window.channel), clip.samples[cut:])
 
     def _time_words(self, encoded: Encoded, clips: list[_Clip], texts: list[list[Segment]], options: Options) -> None:
         """Put words into the segments of each clip, and fit the segments' times to them."""
@@ -268,3 +242,36 @@ class WhisperRecognizer:
 
 def _with_words(segment: Segment, words: tuple[Word, ...]) -> Segment:
     return replace(segment, words=words, start=words[0].start, end=words[-1].end) if words else segment
+
+
+def _misplaced(start: float, end: float, window: Window) -> DropReason | None:
+    """Why text at these times cannot have been said there."""
+    if end <= start:
+        return DropReason.REPETITION
+    if window.speech and not any(low < end + NEAR and high > start - NEAR for low, high in window.speech):
+        return DropReason.NO_SPEECH
+    return None
+
+
+def _left(clip: _Clip, segments: Sequence[Segment]) -> list[_Clip]:
+    """The speech of a clip that got no text, as clips of their own."""
+    window = clip.window
+    rest = uncovered(window.speech, [(segment.start, segment.end) for segment in segments])
+    clips = []
+    for low, high in rest:
+        start, end = max(window.start, low - NEAR), min(window.end, high + NEAR)
+        speech = tuple(
+            (max(first, low), min(last, high)) for first, last in window.speech if first < high and last > low
+        )
+        first, last = (round((time - window.start) * SAMPLE_RATE) for time in (start, end))
+        clips.append(_Clip(clip.index, Window(start, end, speech, window.channel), clip.samples[first:last]))
+    return clips
+
+
+def _news(segments: list[Segment], known: Sequence[Segment]) -> list[Segment]:
+    """What a second pass found that the text around it does not say already."""
+    if not segments:
+        return []
+    before = " ".join(segment.text for segment in known if segment.start < segments[0].start)
+    after = " ".join(segment.text for segment in known if segment.start >= segments[0].start)
+    return [segment for segment in segments if not quality.repeats(segment.text, before, after)]
