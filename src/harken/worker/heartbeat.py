@@ -10,7 +10,7 @@ import os
 import threading
 import time
 
-PIPE_VARIABLE = "HARKEN_BEAT_FD"
+PIPE_VARIABLE = "SUPERVISOR_BEAT_FD"
 """Environment variable with the pipe's descriptor, set by the supervisor."""
 INTERVAL = 0.5
 """Seconds between two beats."""
