@@ -32,8 +32,9 @@ class SqlBell:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._connection = engine.connect()
-        self._connection.detach()
+        # Asked for before the connection is detached: afterwards it is not known any more.
         self._driver: Any = self._connection.connection.driver_connection
+        self._connection.detach()
         self._sqlite = is_sqlite(engine)
         self._seen = -1
         if not self._sqlite:
