@@ -14,7 +14,7 @@ from harken.errors import AudioTooLong, InvalidOption
 from harken.model import Options
 from harken.models.catalog import Catalog
 
-MAX_PROMPT = 4_000
+MAX_PROMPT = 32_000
 """Characters; Whisper hears about the last thousand."""
 MAX_VOCABULARY = 500
 """Words."""
