@@ -31,15 +31,19 @@ class SqlBell:
     """The :class:`~harken.ports.Bell` of one database, on a connection of its own. Used by one thread."""
 
     def __init__(self, engine: sa.Engine) -> None:
-        self._connection = engine.connect()
-        # Asked for before the connection is detached: afterwards it is not known any more.
-        self._driver: Any = self._connection.connection.driver_connection
-        self._connection.detach()
         self._sqlite = is_sqlite(engine)
         self._seen = -1
-        if not self._sqlite:
-            self._connection.execution_options(isolation_level="AUTOCOMMIT")
-            self._connection.exec_driver_sql(f"LISTEN {_CHANNEL}")
+        self._connection = engine.connect()
+        try:
+            if not self._sqlite:
+                self._connection.execution_options(isolation_level="AUTOCOMMIT")
+                self._connection.exec_driver_sql(f"LISTEN {_CHANNEL}")
+            # Asked for before the connection is detached: afterwards it is not known any more.
+            self._driver: Any = self._connection.connection.driver_connection
+            self._connection.detach()
+        except BaseException:
+            self._connection.close()
+            raise
 
     def wait(self, seconds: float) -> bool:
         """See :class:`~harken.ports.Bell`."""

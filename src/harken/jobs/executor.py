@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A worker process as the queue sees it: it takes jobs, does them, shows that it is alive, and leaves in good order.
+
+One a process, because DBOS is one a process. Knows no model; the runner of chapters does the work.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+
+import sqlalchemy as sa
+from dbos import DBOS
+
+from harken.jobs.maintenance import Maintenance, Retention
+from harken.jobs.names import APPLICATION, SERIALIZER, VERSION
+from harken.jobs.queues import Desk
+from harken.jobs.recovery import Pulse, put_back, this_process
+from harken.jobs.workflows import Transcriptions
+from harken.model import Lane
+from harken.ports import Bell, BlobStore, ChapterRunner, Roster, Store
+
+log = logging.getLogger(__name__)
+
+
+class WorkerExecutor:
+    """Takes jobs off the queues and does them, until it is stopped.
+
+    Args:
+        engine: the database of the store and the queue, prepared.
+        store: jobs and their windows.
+        roster: which workers are alive.
+        blobs: the recordings.
+        runner: recognises chapters.
+        open_bell: connects to what announces new jobs.
+        limits: jobs of each lane that are done at a time; many interactive ones, so that none waits for a long one.
+        retention: how long things are kept.
+        dead_after: seconds of silence after which a worker counts as dead.
+    """
+
+    def __init__(
+        self,
+        *,
+        engine: sa.Engine,
+        store: Store,
+        roster: Roster,
+        blobs: BlobStore,
+        runner: ChapterRunner,
+        open_bell: Callable[[], Bell],
+        limits: Mapping[Lane, int],
+        retention: Retention,
+        dead_after: float,
+    ) -> None:
+        self._engine = engine
+        self._roster = roster
+        self._open_bell = open_bell
+        self._limits = dict(limits)
+        self._executor = this_process()
+        self._jobs = Transcriptions(store, blobs, runner)
+        self._pulse = Pulse(roster, self._executor, dead_after, self._jobs.running, self._ring)
+        self._maintenance = Maintenance(store, roster, blobs, retention)
+        self._desk: Desk | None = None
+
+    @property
+    def id(self) -> str:
+        """New at every start."""
+        return self._executor.id
+
+    def start(self) -> None:
+        """Begin. Jobs that a dead worker of this machine left are taken up within a second or so."""
+        # Whoever may claim a job must be known to be alive.
+        self._pulse.beat()
+        # DBOS would log to the terminal by itself; with a handler of any kind it leaves that to the application.
+        logger = logging.getLogger("dbos")
+        logger.handlers = [logging.NullHandler()]
+        logger.propagate = True
+        dbos = DBOS(
+            config={
+                "name": APPLICATION,
+                "application_version": VERSION,
+                "executor_id": self._executor.id,
+                "system_database_url": self._engine.url.render_as_string(hide_password=False),
+                "system_database_engine": self._engine,
+                "serializer": SERIALIZER,
+                "log_level": "WARNING",
+                "run_migrations": False,
+                # Nothing here waits for its events; it would hold a connection and wake a hundred times a second.
+                "use_listen_notify": False,
+            }
+        )
+        DBOS.listen_queues([])
+        self._jobs.register()
+        DBOS.launch()
+        self._desk = Desk(dbos, self._limits, self._open_bell)
+        self._pulse.sweep()
+        self._desk.start()
+        self._pulse.start()
+        self._maintenance.start()
+        log.info("executor %s takes jobs", self.id)
+
+    def stop(self, drain: float) -> None:
+        """Take no more jobs, finish the chapters in hand within ``drain`` seconds, put the jobs back, and leave.
+
+        Others, or the next start, go on at once with what was put back.
+        """
+        if self._desk is not None:
+            self._desk.stop()
+        self._maintenance.stop()
+        if not self._jobs.stop(drain):
+            log.warning("jobs that do not stop: %s", sorted(self._jobs.running()))
+        self._pulse.stop()
+        put_back([self.id])
+        self._roster.leave(self.id)
+        DBOS.destroy(destroy_registry=True)
+
+    def _ring(self) -> None:
+        if self._desk is not None:
+            self._desk.ring()

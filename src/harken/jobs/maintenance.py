@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What has to be tidied up as time passes: deadlines, recordings, results, and the queue's own history.
+
+Each duty is done by one worker at a time, whatever their number. Every part can be repeated, and one that fails does
+not keep the others from their turn.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from dbos import DBOS, WorkflowStatusString
+
+from harken.errors import DeadlineExceeded
+from harken.model import Job
+from harken.ports import BlobStore, Roster, Store
+
+log = logging.getLogger(__name__)
+
+ORPHANED = 3600.0
+"""Seconds after which a recording that no job owns never will be owned: its upload died before it became a job."""
+HISTORY = 3600.0
+"""Seconds that the queue's record of an ended workflow is kept, for people who look into what happened."""
+
+_BATCH = 100
+_ENDED = [
+    WorkflowStatusString.SUCCESS.value,
+    WorkflowStatusString.ERROR.value,
+    WorkflowStatusString.CANCELLED.value,
+    WorkflowStatusString.MAX_RECOVERY_ATTEMPTS_EXCEEDED.value,
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long things are kept, and how often that is looked at. Seconds."""
+
+    keep_audio: float
+    """A recording, after its job ended."""
+    keep_results: float
+    """A job with its text, after it ended."""
+    every: float = 30.0
+
+
+class Maintenance:
+    """The thread that tidies up."""
+
+    def __init__(
+        self,
+        store: Store,
+        roster: Roster,
+        blobs: BlobStore,
+        retention: Retention,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._roster = roster
+        self._blobs = blobs
+        self._retention = retention
+        self._clock = clock
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="maintenance", daemon=True)
+        every = retention.every
+        self._duties: dict[str, tuple[float, Callable[[], None]]] = {
+            "deadlines": (min(1.0, every), self.end_overdue),
+            "audio": (every, self.sweep_audio),
+            "results": (every, self.sweep_results),
+            "history": (every, self.sweep_history),
+            "orphans": (max(every, ORPHANED), self.sweep_orphans),
+        }
+
+    def start(self) -> None:
+        """Tidy up from now on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Leave the rest for later."""
+        self._stopping.set()
+        self._thread.join(10.0)
+
+    def end_overdue(self) -> None:
+        """End jobs whose deadline has passed; a worker that has one in hand notices."""
+        for job in self._each(lambda: self._store.overdue(self._clock(), _BATCH)):
+            self._store.fail(job.id, DeadlineExceeded.code, "the job was not done in the time it was given")
+            DBOS.cancel_workflow(job.id)
+
+    def sweep_audio(self) -> None:
+        """Remove recordings of jobs that ended long enough ago."""
+        before = self._clock() - self._retention.keep_audio
+        for job in self._each(lambda: self._store.expired_audio(before, _BATCH)):
+            if job.audio is not None:
+                self._blobs.delete(job.audio)
+            self._store.audio_swept(job.id)
+
+    def sweep_results(self) -> None:
+        """Remove jobs that ended long enough ago."""
+        before = self._clock() - self._retention.keep_results
+        for job in self._each(lambda: self._store.expired_jobs(before, _BATCH)):
+            if job.audio is not None:
+                self._blobs.delete(job.audio)
+            self._store.delete(job.id)
+
+    def sweep_history(self) -> None:
+        """Remove the queue's records of workflows that ended long enough ago, so that the database does not grow."""
+        before = datetime.fromtimestamp(self._clock() - HISTORY, UTC).isoformat()
+        while not self._stopping.is_set():
+            ended = DBOS.list_workflows(
+                status=_ENDED, completed_before=before, limit=_BATCH, load_input=False, load_output=False
+            )
+            if not ended:
+                return
+            DBOS.delete_workflows([status.workflow_id for status in ended])
+
+    def sweep_orphans(self) -> None:
+        """Remove recordings that no job owns."""
+        # The folder first: what is adopted after this look is not in it.
+        keys = self._blobs.keys(older_than=ORPHANED)
+        for key in keys - self._store.audio_keys():
+            log.info("removing the recording %s, which no job owns", key)
+            self._blobs.delete(key)
+
+    def _each(self, batch: Callable[[], list[Job]]) -> Iterator[Job]:
+        """Every job of one batch after the other; what is done with a job takes it out of the next."""
+        while not self._stopping.is_set() and (jobs := batch()):
+            yield from jobs
+
+    def _run(self) -> None:
+        while not self._stopping.wait(min(1.0, self._retention.every)):
+            for name, (every, duty) in self._duties.items():
+                try:
+                    if self._roster.take_duty(name, every):
+                        duty()
+                except Exception:
+                    log.exception("maintenance failed: %s", name)

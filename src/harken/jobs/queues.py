@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Taking jobs off the lanes' queues as soon as they are entered, without asking all the time.
+
+The queue's own threads sleep between two looks. Ours run the same code and sleep on a doorbell, which rings when the
+database says that a job waits; what is left of the polling is a safety net. Private parts of DBOS are used in
+:func:`_serve` alone, and a contract test fails when they change.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+
+from dbos import DBOS
+from dbos._queue import queue_worker_thread
+
+from harken.jobs.names import queue_name
+from harken.model import Lane
+from harken.ports import Bell
+
+log = logging.getLogger(__name__)
+
+_FALLBACK = 1.0
+"""Seconds after which the queue is looked at, bell or no bell."""
+_QUIET = 0.25
+"""Seconds that one wait for the bell lasts at most, so that stopping is quick."""
+_AGAIN = 0.05
+"""The same while jobs wait for a free place, which nothing announces."""
+_REOPEN = 1.0
+
+
+class Doorbell(threading.Event):
+    """The stop event of a queue's thread, whose wait also ends when it rings."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._rung = threading.Event()
+
+    def ring(self) -> None:
+        """End the wait now, without stopping."""
+        self._rung.set()
+
+    def set(self) -> None:
+        """Stop."""
+        super().set()
+        self._rung.set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the bell; whether it is time to stop."""
+        self._rung.wait(timeout)
+        self._rung.clear()
+        return self.is_set()
+
+
+def _serve(dbos: DBOS, doorbell: Doorbell, lane: Lane, limit: int) -> None:
+    """Take jobs off one lane until the doorbell is set, ``limit`` of them at a time."""
+    queue = DBOS.register_queue(
+        queue_name(lane), polling_interval_sec=_FALLBACK, worker_concurrency=limit, on_conflict="always_update"
+    )
+    # Limits belong to this process; those in the database are of whoever started last.
+    queue.database_backed_queue = False
+    queue_worker_thread(doorbell, dbos, queue)
+
+
+class Desk:
+    """The threads that take jobs off the queues of every lane.
+
+    Args:
+        dbos: launched, and listening to no queue itself.
+        limits: jobs of a lane that this process does at a time.
+        open_bell: connects to what announces new jobs.
+    """
+
+    def __init__(self, dbos: DBOS, limits: Mapping[Lane, int], open_bell: Callable[[], Bell]) -> None:
+        self._open_bell = open_bell
+        self._stopping = threading.Event()
+        self._doorbells = {lane: Doorbell() for lane in limits}
+        self._threads = [
+            threading.Thread(target=_serve, args=(dbos, self._doorbells[lane], lane, limit), name=f"lane-{lane.value}")
+            for lane, limit in limits.items()
+        ]
+        self._threads.append(threading.Thread(target=self._listen, name="bell"))
+
+    def start(self) -> None:
+        """Begin to take jobs."""
+        for thread in self._threads:
+            thread.daemon = True
+            thread.start()
+
+    def ring(self) -> None:
+        """Look at every queue now."""
+        for doorbell in self._doorbells.values():
+            doorbell.ring()
+
+    def stop(self) -> None:
+        """Take no more jobs; those that were taken go on."""
+        self._stopping.set()
+        for doorbell in self._doorbells.values():
+            doorbell.set()
+        for thread in self._threads:
+            thread.join(10.0)
+
+    def _listen(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                bell = self._open_bell()
+            except Exception:
+                log.exception("cannot listen for new jobs; looking at the queues every %s s meanwhile", _FALLBACK)
+                self._stopping.wait(_REOPEN)
+                continue
+            try:
+                self._follow(bell)
+            except Exception:
+                log.exception("lost the connection that announces new jobs")
+                self._stopping.wait(_REOPEN)
+            finally:
+                bell.close()
+
+    def _follow(self, bell: Bell) -> None:
+        waiting: set[Lane] = set()
+        while not self._stopping.is_set():
+            if bell.wait(_AGAIN if waiting else _QUIET) or waiting:
+                waiting = bell.waiting()
+                for lane in waiting & self._doorbells.keys():
+                    self._doorbells[lane].ring()

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A runner of chapters that hears nothing, and a worker process around it.
+
+What it does is written in the job's prompt as JSON: how many ``windows`` there are, at which of them it ``hold``s until a
+file opens the gate, which ``error`` the last one raises, how many seconds ``each`` takes. Every window that is recognised
+is a line in a log, so that tests can count what was done twice.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from harken.errors import JobCancelled, revive
+from harken.jobs.executor import WorkerExecutor
+from harken.jobs.maintenance import Retention
+from harken.model import Job, Lane, Segment, Window, WindowResult
+from harken.pipeline import Cursor, advance
+from harken.ports import ChapterDone
+from harken.store import FolderBlobs, SqlBell, SqlRoster, SqlStore, connect
+
+WIDTH = 4
+SECONDS = 10.0
+"""Length of a window."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Where the processes of one test meet."""
+
+    root: Path
+
+    @property
+    def log(self) -> Path:
+        return self.root / "log"
+
+    def gate(self, job_id: str, index: int) -> Path:
+        return self.root / f"gate-{job_id}-{index}"
+
+    def reached(self, job_id: str, index: int) -> Path:
+        return self.root / f"reached-{job_id}-{index}"
+
+    def done(self) -> list[tuple[str, int]]:
+        """Every window that was recognised, in order of time, by job id and index."""
+        if not self.log.exists():
+            return []
+        lines = [line.split() for line in self.log.read_text().splitlines()]
+        return [(job_id, int(index)) for job_id, index in lines]
+
+
+def result(index: int) -> WindowResult:
+    """What is heard in a window, whoever recognises it."""
+    start = index * SECONDS
+    segment = Segment(start=start, end=start + SECONDS, text=f" w{index}", language="en")
+    return WindowResult(window=Window(start, start + SECONDS), segments=(segment,), language="en")
+
+
+class FakeRunner:
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+        self.released: list[str] = []
+
+    def run_chapter(
+        self,
+        job: Job,
+        path: Path,
+        cursor: Cursor,
+        saved: Mapping[int, WindowResult],
+        on_results: Callable[[Sequence[tuple[int, WindowResult]]], None],
+        cancelled: Callable[[], bool],
+    ) -> ChapterDone:
+        plan: dict[str, Any] = json.loads(job.options.prompt or "{}")
+        total = plan.get("windows", 1)
+        assert path.read_bytes() == b"sound"
+        count = min(1 if cursor.index == 0 else WIDTH, total - cursor.index)
+        results = dict(saved)
+        for index in range(cursor.index, cursor.index + count):
+            if index in results:
+                continue
+            self._pass(job, plan, index, cancelled)
+            if index == total - 1 and "error" in plan:
+                if plan["error"] == "bug":
+                    raise ZeroDivisionError
+                raise revive(plan["error"], "so it was planned")
+            with self.folder.log.open("a") as log:
+                log.write(f"{job.id} {index}\n")
+            results[index] = result(index)
+            on_results([(index, results[index])])
+        end = cursor.index + count
+        ordered = [results[index] for index in range(cursor.index, end)]
+        after = advance(cursor, end * SECONDS, end == total, ordered, job.options)
+        return ChapterDone(after, total * SECONDS)
+
+    def release(self, job_id: str) -> None:
+        self.released.append(job_id)
+
+    def _pass(self, job: Job, plan: dict[str, Any], index: int, cancelled: Callable[[], bool]) -> None:
+        if index in plan.get("hold", ()):
+            self.folder.reached(job.id, index).touch()
+        until = time.monotonic() + plan.get("each", 0.0)
+        while True:
+            if cancelled():
+                raise JobCancelled("as asked")
+            held = index in plan.get("hold", ()) and not self.folder.gate(job.id, index).exists()
+            if not held and time.monotonic() >= until:
+                return
+            time.sleep(0.005)
+
+
+def build(
+    engine: sa.Engine,
+    folder: Folder,
+    *,
+    limits: Mapping[Lane, int] | None = None,
+    dead_after: float = 5.0,
+    **keep: Any,
+) -> WorkerExecutor:
+    """A worker executor around a fake runner."""
+    retention = Retention(**{"keep_audio": 3600.0, "keep_results": 3600.0, "every": 3600.0, **keep})
+    return WorkerExecutor(
+        engine=engine,
+        store=SqlStore(engine),
+        roster=SqlRoster(engine),
+        blobs=FolderBlobs(folder.root / "audio"),
+        runner=FakeRunner(folder),
+        open_bell=lambda: SqlBell(engine),
+        limits=limits or {Lane.INTERACTIVE: 16, Lane.BATCH: 2},
+        retention=retention,
+        dead_after=dead_after,
+    )
+
+
+def main(kind: str, database: str, root: str, dead_after: str) -> None:
+    """Run a worker until SIGTERM."""
+    engine = connect(Path(database) if kind == "sqlite" else database)
+    executor = build(engine, Folder(Path(root)), dead_after=float(dead_after))
+    leave = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: leave.set())
+    executor.start()
+    print("ready", os.getpid(), executor.id, flush=True)
+    leave.wait()
+    executor.stop(10.0)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
