@@ -100,7 +100,7 @@ def test_results_in_every_format(http: httpx.Client, recording: bytes) -> None:
         f"{JOBS}/{job}/result", params={"response_format": "verbose_json", "timestamp_granularities[]": "word"}
     )
     assert "segments" not in only.json()
-    for form in ("diarized_json", "docx", "JSON"):
+    for form in ("diarized_json", "docx", "JSON", ""):
         assert code(result(form)) == (400, "invalid_option")
 
 
@@ -197,7 +197,7 @@ def test_idempotency(http: httpx.Client, server: Running, recording: bytes) -> N
     ended(http, first.json()["id"])
     waited = post("/v1/audio/transcriptions", "k", model="tiny")
     assert (waited.status_code, waited.headers["x-harken-job"]) == (200, first.json()["id"])
-    for bad in ("", "a b", "x" * 256):
+    for bad in ("", "x" * 256):
         assert code(post(JOBS, bad)) == (400, "invalid_option")
     server.clean()
 

@@ -28,7 +28,7 @@ from harken.service import Caller, Service, Upload
 
 T = TypeVar("T")
 
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,5 @@ def idempotency_key(request: Request) -> str | None:
     """The request's ``Idempotency-Key``. Raises InvalidOption when it is not one."""
     key = request.headers.get("idempotency-key")
     if key is not None and not _KEY.fullmatch(key):
-        raise InvalidOption(
-            "Idempotency-Key must be 1 to 255 printable ASCII characters without blanks", param="Idempotency-Key"
-        )
+        raise InvalidOption("Idempotency-Key must be 1 to 255 printable ASCII characters", param="Idempotency-Key")
     return key

@@ -3,13 +3,14 @@
 
 The service is synchronous and a listener polls (docs/adr/0003). If every waiting request polled on its own, sixty-four
 of them would fill the thread pool and keep the interpreter busy with asking. One poller asks for all of them in turn,
-in one thread, less often the longer nothing happens, and never for more than a fifth of the time.
+in one thread, less often the longer nothing happens, and never with more than a fifth of a core.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -24,7 +25,7 @@ GROWTH = 1.1
 LAST = 0.1
 """Seconds between two times that the same question is asked, at most."""
 REST = 4.0
-"""Pause after a round, as a multiple of the time it took."""
+"""Pause after a round, as a multiple of the processor time it took."""
 
 
 @dataclass(slots=True, eq=False)
@@ -68,8 +69,7 @@ class Poller:
             now = loop.time()
             due = [wait for wait in self._waits if wait.due <= now]
             if due:
-                answers = await to_thread.run_sync(_ask_all, due, limiter=self._thread)
-                took = loop.time() - now
+                answers, took = await to_thread.run_sync(_ask_all, due, limiter=self._thread)
                 for wait, (value, error) in zip(due, answers, strict=True):
                     self._settle(wait, value, error, loop.time())
                 await asyncio.sleep(took * REST)
@@ -90,11 +90,13 @@ class Poller:
             wait.interval = min(LAST, wait.interval * GROWTH)
 
 
-def _ask_all(waits: list[_Wait]) -> list[tuple[Any, BaseException | None]]:
+def _ask_all(waits: list[_Wait]) -> tuple[list[tuple[Any, BaseException | None]], float]:
+    """The answers, and the seconds of a core that asking took."""
+    began = time.thread_time()
     answers: list[tuple[Any, BaseException | None]] = []
     for wait in waits:
         try:
             answers.append((wait.ask(), None))
         except Exception as error:  # noqa: BLE001  it belongs to whoever waits
             answers.append((None, error))
-    return answers
+    return answers, time.thread_time() - began

@@ -104,9 +104,13 @@ def read(items: Iterable[tuple[str, str]], task: Task, *, streams: bool, ignored
 
 def view_from(items: Iterable[tuple[str, str]], kept: View) -> View:
     """The view that a query asks for, over the one that was kept with the job."""
+    items = list(items)
     fields = Fields(items)
     form = fields.text("response_format")
     granularities = fields.many("timestamp_granularities")
+    for name, value in items:
+        if name.removesuffix("[]") in ("response_format", "timestamp_granularities") and not value.strip():
+            raise fields.bad(name, "is empty")
     return View(
         kept.response_format if form is None else _format(fields, form),
         _granularities(fields, granularities) if granularities else kept.granularities,

@@ -169,7 +169,7 @@ EVENTS_HEADERS: dict[str, Any] = {
         {
             "name": "Last-Event-ID",
             "in": "header",
-            "schema": {"type": "string", "pattern": "^[0-9]{1,9}$"},
+            "schema": {"type": "string", "pattern": "^[0-9]{0,9}$"},
             "description": "Go on after this event",
         }
     ]
@@ -183,7 +183,7 @@ def form(fields: Mapping[str, Any]) -> dict[str, Any]:
             {
                 "name": "Idempotency-Key",
                 "in": "header",
-                "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+                "schema": {"type": "string", "pattern": "^[ -~]{1,255}$"},
                 "description": "The same key, body and caller give the same job",
             }
         ],
