@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from harken import pipeline
 from harken.asr.engine import WindowAudio
+from harken.asr.windows import WindowParams
 from harken.audio.vad import FRAME, SileroDetector, SpeechDetector
 from harken.errors import AudioTooLong, CorruptMedia, InvalidOption, InvalidRequest, UnknownLanguage, UnknownModel
 from harken.model import (
@@ -177,7 +178,7 @@ def test_chapter_of_a_real_recording_done_again_is_the_same(
 
 def test_first_window_of_a_long_recording_is_short_and_a_short_recording_is_one() -> None:
     long = [(2.5, 0.5)] * 40
-    assert windows(plan(talk(*long)))[0].duration <= 15
+    assert windows(plan(talk(*long)))[0].duration <= WindowParams().opening
     assert len(windows(plan(talk(*long[:9])))) == 1
 
 

@@ -44,7 +44,7 @@ class WindowParams:
     search: float = 8.0
     """Where nobody pauses, the cut is sought this far back from the longest window's end."""
 
-    opening: float = 15.0
+    opening: float = 10.0
     """The first window of a long recording is no longer than this, so that its words come soon."""
 
     @property
