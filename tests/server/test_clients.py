@@ -84,6 +84,6 @@ def test_urllib_as_audiotext_documents_it(serve: Serve, tmp_path: Path) -> None:
     with urllib.request.urlopen(request, timeout=300) as response:
         answer = json.loads(response.read())
     assert answer["text"] == TEXT
-    assert answer["runtime"]["model"] == "cpu-lite"
+    assert answer["runtime"] == {"model": "base", "preset": "cpu-lite", "compute_type": "int8", "mode": "default"}
     assert server.backend.only().options.language == "ca"
     assert server.backend.only().filename == "clip.webm"

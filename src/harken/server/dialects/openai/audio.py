@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
-from typing import Any
+from collections.abc import AsyncGenerator
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
@@ -22,7 +21,7 @@ QUIET_SECONDS = 10.0
 """How long an event stream stays silent before it says that it is still there."""
 
 
-def add(routes: APIRouter, desk: Desk, runtime: Mapping[str, Any]) -> None:
+def add(routes: APIRouter, desk: Desk, runtime: shapes.Runtime) -> None:
     """The routes of this module."""
 
     @routes.post(
@@ -70,7 +69,7 @@ async def submit(request: Request, desk: Desk, task: Task, *, waits: bool) -> tu
     return job, asked
 
 
-async def _serve(request: Request, desk: Desk, task: Task, runtime: Mapping[str, Any]) -> Response:
+async def _serve(request: Request, desk: Desk, task: Task, runtime: shapes.Runtime) -> Response:
     job, asked = await submit(request, desk, task, waits=True)
     if asked.stream:
         return await _streamed(request, desk, job, asked.view)

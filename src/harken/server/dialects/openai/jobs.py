@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import AsyncGenerator, Mapping
-from typing import Annotated, Any
+from collections.abc import AsyncGenerator
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
@@ -21,7 +21,7 @@ from harken.server.waiting import PING, EventStream, event
 JOBS = "/transcription-jobs"
 
 
-def add(routes: APIRouter, desk: Desk, runtime: Mapping[str, Any]) -> None:
+def add(routes: APIRouter, desk: Desk, runtime: shapes.Runtime) -> None:
     """The routes of this module."""
 
     @routes.post(

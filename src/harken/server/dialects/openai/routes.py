@@ -10,6 +10,7 @@ from fastapi import APIRouter
 
 from harken.server.desk import Desk
 from harken.server.dialects.openai import audio, jobs, models
+from harken.server.dialects.openai.shapes import Runtime
 
 PREFIX = "/v1"
 
@@ -21,7 +22,8 @@ def router(desk: Desk, runtime: Mapping[str, Any], installed: Callable[[], Colle
     the models that are on this machine.
     """
     routes = APIRouter(prefix=PREFIX, tags=["openai"])
-    audio.add(routes, desk, runtime)
-    jobs.add(routes, desk, runtime)
+    used = Runtime(desk.service.catalog, runtime)
+    audio.add(routes, desk, used)
+    jobs.add(routes, desk, used)
     models.add(routes, desk, installed)
     return routes

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 from fastapi.responses import JSONResponse, Response
 
 from harken.asr.languages import LANGUAGES
+from harken.errors import UnknownModel
 from harken.model import Job, Segment, Transcript, Word, plain
+from harken.models.catalog import Catalog
 from harken.server.dialects.openai.fields import View
 from harken.server.problems import Problem
 from harken.text import render
@@ -44,7 +47,32 @@ def error_shape(problem: Problem, request_id: str) -> dict[str, Any]:
     }
 
 
-def answer(job: Job, transcript: Transcript, view: View, runtime: Mapping[str, Any]) -> Response:
+class Runtime:
+    """Tells what a transcript was really made with.
+
+    Args:
+        catalog: knows what a preset's name stands for.
+        host: what the operator runs on (device, compute type).
+    """
+
+    def __init__(self, catalog: Catalog, host: Mapping[str, Any]) -> None:
+        self._catalog = catalog
+        self._host = host
+
+    def of(self, job: Job, transcript: Transcript) -> dict[str, Any]:
+        """Model, preset, device, compute type and mode."""
+        told = {**self._host, "model": transcript.model, "mode": job.options.mode}
+        with contextlib.suppress(UnknownModel):  # the operator has taken the preset away since
+            resolved = self._catalog.resolve(transcript.model)
+            told["model"] = resolved.spec.name
+            if resolved.preset is not None:
+                told["preset"] = resolved.preset.name
+                if resolved.preset.compute_type is not None:
+                    told["compute_type"] = resolved.preset.compute_type
+        return told
+
+
+def answer(job: Job, transcript: Transcript, view: View, runtime: Runtime) -> Response:
     """A finished transcript in the format that was asked for.
 
     Cutting the cues of a long recording takes a while: to be called in a thread.
@@ -60,7 +88,7 @@ def answer(job: Job, transcript: Transcript, view: View, runtime: Mapping[str, A
             return Response(render(transcript, form), media_type=MEDIA_TYPES[form])
 
 
-def full(job: Job, transcript: Transcript, view: View, runtime: Mapping[str, Any]) -> dict[str, Any]:
+def full(job: Job, transcript: Transcript, view: View, runtime: Runtime) -> dict[str, Any]:
     """AudioText's ``json``: the text and all that is known of how it came about."""
     told: dict[str, Any] = {
         "text": transcript.text,
@@ -75,7 +103,7 @@ def full(job: Job, transcript: Transcript, view: View, runtime: Mapping[str, Any
             "processing": _seconds(transcript.timing.processing),
             "total": _seconds(transcript.timing.total),
         },
-        "runtime": {**runtime, "model": transcript.model, "mode": job.options.mode},
+        "runtime": runtime.of(job, transcript),
         "coverage": plain(transcript.coverage),
         "dropped": plain(transcript.dropped),
         "usage": _duration_usage(transcript),
