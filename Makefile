@@ -28,7 +28,7 @@ test: setup $(VENV)/.test
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports
+	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/pytest
 
 ## make lint    format and static checks only
@@ -36,7 +36,7 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-cache
 
 ## make lock    compile requirements/*.txt again from pyproject.toml
 lock: $(VENV)/.uv
