@@ -14,7 +14,7 @@ from harken.config import Settings
 from harken.models.sources import standard_sources
 from harken.models.store import ModelStore
 
-pytest_plugins = ["postgres"]
+pytest_plugins = ["tests.postgres"]
 
 
 @pytest.fixture(scope="session")

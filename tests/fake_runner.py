@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """A runner of chapters that hears nothing, and a worker process around it.
 
-What it does is written in the job's prompt as JSON: how many ``windows`` there are, at which of them it ``hold``s until a
-file opens the gate, which ``error`` the last one raises, how many seconds ``each`` takes. Every window that is recognised
-is a line in a log, so that tests can count what was done twice.
+What it does is written in the job's prompt as JSON: how many ``windows`` there are, at which of them it ``hold``s until
+a file opens the gate, which ``error`` the last one raises, how many seconds ``each`` takes, how often it is ``flaky``. Every window that is
+recognised is a line in a log, so that tests can count what was done twice.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from harken.errors import JobCancelled, revive
+from harken.errors import JobCancelled, WorkerUnavailable, revive
 from harken.jobs.executor import WorkerExecutor
 from harken.jobs.maintenance import Retention
 from harken.model import Job, Lane, Segment, Window, WindowResult
@@ -68,7 +69,7 @@ def result(index: int) -> WindowResult:
 class FakeRunner:
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
-        self.released: list[str] = []
+        self.asked: Counter[str] = Counter()
 
     def run_chapter(
         self,
@@ -82,6 +83,9 @@ class FakeRunner:
         plan: dict[str, Any] = json.loads(job.options.prompt or "{}")
         total = plan.get("windows", 1)
         assert path.read_bytes() == b"sound"
+        self.asked[job.id] += 1
+        if self.asked[job.id] <= plan.get("flaky", 0):
+            raise WorkerUnavailable("not now")
         count = min(1 if cursor.index == 0 else WIDTH, total - cursor.index)
         results = dict(saved)
         for index in range(cursor.index, cursor.index + count):
@@ -102,7 +106,7 @@ class FakeRunner:
         return ChapterDone(after, total * SECONDS)
 
     def release(self, job_id: str) -> None:
-        self.released.append(job_id)
+        self.asked.pop(job_id, None)
 
     def _pass(self, job: Job, plan: dict[str, Any], index: int, cancelled: Callable[[], bool]) -> None:
         if index in plan.get("hold", ()):

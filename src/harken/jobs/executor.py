@@ -66,6 +66,10 @@ class WorkerExecutor:
         """New at every start."""
         return self._executor.id
 
+    def running(self) -> set[str]:
+        """Ids of the jobs in hand."""
+        return self._jobs.running()
+
     def start(self) -> None:
         """Begin. Jobs that a dead worker of this machine left are taken up within a second or so."""
         # Whoever may claim a job must be known to be alive.
