@@ -22,7 +22,7 @@ def speed_table(table: Table) -> RichTable:
     last columns say how many times faster than the sequential and the batched baseline, by the wall clock.
     """
     title = f"{table.scenario} ({table.seconds:.0f} s of audio)"
-    shown = RichTable(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
+    shown = RichTable(title=title, box=box.SIMPLE_HEAD, padding=0)
     shown.add_column("engine", no_wrap=True)
     for column in ("wall s", "RTFx", "CPU ms/s", "first s", "WER %"):
         shown.add_column(column, justify="right", no_wrap=True)
