@@ -17,8 +17,11 @@ WORTH_BETWEEN = 2.0
 """The same between two texts, where a timestamp is more often wrong than a sentence lost."""
 
 
-def uncovered(speech: Sequence[Span], texts: Sequence[Span]) -> list[Span]:
-    """Stretches of speech without text that are worth another pass, in order."""
+def uncovered(speech: Sequence[Span], texts: Sequence[Span], *, goes_on: bool = False) -> list[Span]:
+    """Stretches of speech without text that are worth another pass, in order.
+
+    ``goes_on`` says that the recogniser itself stopped where speech goes on: then any tail is.
+    """
     stretches: list[Span] = []
     last = max((end for _, end in texts), default=0.0)
     edges = sorted((start - NEAR, end + NEAR) for start, end in texts)
@@ -44,5 +47,5 @@ def uncovered(speech: Sequence[Span], texts: Sequence[Span]) -> list[Span]:
     return [
         (start, end)
         for (start, end), seconds in zip(joined, held, strict=True)
-        if seconds >= (WORTH if start >= last else WORTH_BETWEEN)
+        if seconds >= (WORTH_BETWEEN if start < last else 0.0 if goes_on else WORTH)
     ]

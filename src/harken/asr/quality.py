@@ -26,6 +26,9 @@ NO_SPEECH = 0.6
 PERHAPS_SILENT = 0.3
 """Probability of no speech from which on stock phrases are not believed."""
 
+EARLY = 0.3
+"""What it costs a text, as mean log-probability, to stop before the speech does."""
+
 ROUNDS = 3
 """Times that a phrase may stand one after the other in a text that repeats itself."""
 
@@ -71,6 +74,8 @@ class Reading:
 
     hypothesis: Hypothesis
     text: str
+    unfinished: bool = False
+    """Whether the model says that speech goes on where its text ends."""
 
     @property
     def repetitive(self) -> bool:
@@ -89,8 +94,11 @@ class Reading:
 
     @property
     def rank(self) -> tuple[bool, float]:
-        """Higher is better: text that does not repeat itself first, then what the model is surer of."""
-        return not self.repetitive, self.hypothesis.avg_logprob
+        """Higher is better: text that does not repeat itself first, then what the model is surer of.
+
+        Text that stops early is likelier than all of it, so that counts against it.
+        """
+        return not self.repetitive, self.hypothesis.avg_logprob - (EARLY if self.unfinished else 0.0)
 
 
 def compression_ratio(text: str) -> float:

@@ -8,10 +8,13 @@ no times.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from harken.asr.coverage import NEAR
 from harken.asr.decoding import Decoder, Encoded, Search
 from harken.asr.engine import LONGEST, Samples
 from harken.asr.quality import Reading
+from harken.asr.timestamps import goes_on
 from harken.asr.tokens import WhisperTokens
 from harken.model import Options
 
@@ -19,18 +22,34 @@ BEAM = Search(beam_size=5)
 
 FALLBACKS = (
     Search(beam_size=10, patience=2.0),
-    *(Search(temperature=step / 10, candidates=5) for step in (2, 4, 6, 8, 10)),
+    Search(temperature=0.4, candidates=5),
+    Search(temperature=0.8, candidates=5),
 )
 """One after the other, while a text has failed."""
 
-SURE = -0.2
+SURE = -0.35
 """Mean log-probability over which a greedy text is kept without a beam search."""
 
 DOUBTFUL = -0.45
 """Mean log-probability below which a beam's text is searched for again with all the silence Whisper was trained on."""
 
-MARGIN_AWAY = 2.0
-"""Seconds that this adds at least, to be worth it."""
+DOUBTFUL_ABROAD = -0.2
+"""The same for a short clip in another language than English, where short context costs more words."""
+
+SHORT = 12.0
+"""Seconds that a short clip is heard for at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """What is searched for text."""
+
+    samples: Samples
+    prompt: list[int]
+    """Of the same length for every clip of a batch."""
+    language: str
+    spoken: float
+    """Where the last speech ends, in seconds from its start."""
 
 
 class Searcher:
@@ -40,55 +59,58 @@ class Searcher:
         self._decoder = decoder
         self._tokens = tokens
 
-    def search(
-        self, encoded: Encoded, clips: Sequence[Samples], prompts: Sequence[list[int]], options: Options
-    ) -> list[Reading]:
-        """The text of each clip of the batch. Prompts are of one length."""
+    def search(self, encoded: Encoded, clips: Sequence[Clip], options: Options) -> list[Reading]:
+        """The text of each clip of the batch."""
         if options.temperature:
-            return self._read(
-                encoded, prompts, Search(temperature=options.temperature, candidates=options.best_of or 5)
-            )
-        found = self._read(encoded, prompts, Search(beam_size=options.beam_size or 1))
+            sampling = Search(temperature=options.temperature, candidates=options.best_of or 5)
+            return self._read(encoded, clips, sampling)
+        found = self._read(encoded, clips, Search(beam_size=options.beam_size or 1))
         if options.mode == "default":
             if options.beam_size is None:
                 unsure = [row for row, item in enumerate(found) if item.hypothesis.avg_logprob < SURE]
-                self._improve(found, unsure, encoded, prompts, BEAM)
-            if encoded.seconds <= LONGEST - MARGIN_AWAY:
-                self._hear_longer(found, clips, prompts, options)
+                self._improve(found, unsure, encoded, clips, BEAM)
+            if encoded.seconds < LONGEST:
+                self._hear_longer(found, encoded.seconds, clips, options)
         if options.temperature is None:
             for search in FALLBACKS:
                 failed = [row for row, item in enumerate(found) if item.failed]
-                self._improve(found, failed, encoded, prompts, search)
+                self._improve(found, failed, encoded, clips, search)
         return found
 
-    def best_of(self, encoded: Encoded, row: int, prompts: Sequence[list[int]]) -> int:
-        """Which of several prompts gives one clip the best text, by greedy search."""
-        found = self._read(encoded.rows([row] * len(prompts)), prompts, Search())
+    def best_of(self, encoded: Encoded, row: int, clips: Sequence[Clip]) -> int:
+        """Which of several prompts for the clip in one row gives the best text, by greedy search."""
+        found = self._read(encoded.rows([row] * len(clips)), clips, Search())
         return max(range(len(found)), key=lambda index: (found[index].rank, -index))
 
-    def _hear_longer(
-        self, found: list[Reading], clips: Sequence[Samples], prompts: Sequence[list[int]], options: Options
-    ) -> None:
+    def _hear_longer(self, found: list[Reading], seconds: float, clips: Sequence[Clip], options: Options) -> None:
         """Short context is cheap and nearly as good; where the text is doubtful, Whisper's full 30 s are tried."""
-        rows = [row for row, item in enumerate(found) if item.hypothesis.avg_logprob < DOUBTFUL and not item.silent]
+        rows = []
+        for row, (item, clip) in enumerate(zip(found, clips, strict=True)):
+            abroad = clip.language != "en" and seconds <= SHORT
+            if item.hypothesis.avg_logprob < (DOUBTFUL_ABROAD if abroad else DOUBTFUL) and not item.silent:
+                rows.append(row)
         if rows:
-            longer = self._decoder.encode([clips[row] for row in rows], LONGEST)
+            chosen = [clips[row] for row in rows]
+            longer = self._decoder.encode([clip.samples for clip in chosen], LONGEST)
             search = BEAM if options.beam_size is None else Search(beam_size=options.beam_size)
-            better = self._read(longer, [prompts[row] for row in rows], search)
-            for row, item in zip(rows, better, strict=True):
-                found[row] = max(found[row], item, key=lambda reading: reading.rank)
+            self._keep_better(found, rows, self._read(longer, chosen, search))
 
     def _improve(
-        self, found: list[Reading], rows: Sequence[int], encoded: Encoded, prompts: Sequence[list[int]], search: Search
+        self, found: list[Reading], rows: Sequence[int], encoded: Encoded, clips: Sequence[Clip], search: Search
     ) -> None:
         """Search again for some clips; each keeps the better text."""
         if rows:
-            better = self._read(encoded.rows(rows), [prompts[row] for row in rows], search)
-            for row, item in zip(rows, better, strict=True):
-                found[row] = max(found[row], item, key=lambda reading: reading.rank)
+            self._keep_better(found, rows, self._read(encoded.rows(rows), [clips[row] for row in rows], search))
 
-    def _read(self, encoded: Encoded, prompts: Sequence[list[int]], search: Search) -> list[Reading]:
-        return [
-            Reading(item, self._tokens.decode(item.tokens).strip())
-            for item in self._decoder.search(encoded, prompts, search)
-        ]
+    def _keep_better(self, found: list[Reading], rows: Sequence[int], other: Sequence[Reading]) -> None:
+        for row, item in zip(rows, other, strict=True):
+            found[row] = max(found[row], item, key=lambda reading: reading.rank)
+
+    def _read(self, encoded: Encoded, clips: Sequence[Clip], search: Search) -> list[Reading]:
+        found = self._decoder.search(encoded, [clip.prompt for clip in clips], search)
+        readings = []
+        for item, clip in zip(found, clips, strict=True):
+            stop = goes_on(item.tokens, self._tokens)
+            unfinished = stop is not None and stop < clip.spoken - NEAR
+            readings.append(Reading(item, self._tokens.decode(item.tokens).strip(), unfinished))
+        return readings

@@ -21,6 +21,13 @@ class Piece:
     """Whether the model said where it ends; else ``end`` is the input's end."""
 
 
+def goes_on(tokens: Sequence[int], vocabulary: WhisperTokens) -> float | None:
+    """Where the model stopped though speech goes on, in seconds: it says so by ending with a start; else None."""
+    if len(tokens) < 2 or vocabulary.seconds(tokens[-2]) is None:
+        return None
+    return vocabulary.seconds(tokens[-1])
+
+
 def pieces(tokens: Sequence[int], vocabulary: WhisperTokens, length: float) -> list[Piece]:
     """Cut a hypothesis at its timestamps. Times never run backwards and stay within ``length`` seconds."""
     found: list[Piece] = []

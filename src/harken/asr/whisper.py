@@ -21,7 +21,7 @@ from harken.asr.detection import candidates, weigh
 from harken.asr.engine import Context, Samples, WindowAudio, heard_seconds, language_shares
 from harken.asr.languages import LANGUAGES
 from harken.asr.quality import Reading
-from harken.asr.searching import Searcher
+from harken.asr.searching import Clip, Searcher
 from harken.asr.timestamps import pieces
 from harken.asr.tokens import WhisperTokens
 from harken.errors import InvalidOption
@@ -115,10 +115,12 @@ class WhisperRecognizer:
         """One pass over clips of one heard length. Returns what is worth another pass."""
         encoded = self._decoder.encode([clip.samples for clip in clips], seconds)
         if not again:
-            for clip, (language, probability) in zip(clips, self._languages(encoded, options, context), strict=True):
+            for clip, (language, probability) in zip(
+                clips, self._languages(encoded, clips, options, context), strict=True
+            ):
                 heard[clip.index] = _Heard(language, probability)
-        prompts = [self._prompt(heard[clip.index].language, options, context) for clip in clips]
-        found = self._searcher.search(encoded, [clip.samples for clip in clips], prompts, options)
+        searched = [self._clip(clip, heard[clip.index].language, options, context) for clip in clips]
+        found = self._searcher.search(encoded, searched, options)
         texts: list[list[Segment]] = []
         for clip, reading in zip(clips, found, strict=True):
             result = heard[clip.index]
@@ -130,13 +132,15 @@ class WhisperRecognizer:
         if options.word_timestamps:
             self._time_words(encoded, clips, texts, options)
         left: list[_Clip] = []
-        for clip, segments in zip(clips, texts, strict=True):
+        for clip, reading, segments in zip(clips, found, texts, strict=True):
             heard[clip.index].segments += segments
             if segments and not options.without_timestamps:
-                left += _left(clip, segments)
+                left += _left(clip, segments, goes_on=reading.unfinished)
         return left
 
-    def _languages(self, encoded: Encoded, options: Options, context: Context) -> list[tuple[str, float | None]]:
+    def _languages(
+        self, encoded: Encoded, clips: Sequence[_Clip], options: Options, context: Context
+    ) -> list[tuple[str, float | None]]:
         if not self._decoder.multilingual:
             return [("en", None)] * len(encoded)
         if options.language is not None:
@@ -147,10 +151,15 @@ class WhisperRecognizer:
             weighed = weigh(probabilities, shares)
             tried = candidates(weighed)
             if len(tried) > 1:
-                prompts = [self._prompt(code, options, context) for code in tried]
-                tried = [tried[self._searcher.best_of(encoded, row, prompts)]]
+                trials = [self._clip(clips[row], code, options, context) for code in tried]
+                tried = [tried[self._searcher.best_of(encoded, row, trials)]]
             chosen.append((tried[0], round(weighed[tried[0]], 3)))
         return chosen
+
+    def _clip(self, clip: _Clip, language: str, options: Options, context: Context) -> Clip:
+        window = clip.window
+        spoken = (window.speech[-1][1] if window.speech else window.end) - window.start
+        return Clip(clip.samples, self._prompt(language, options, context), language, spoken)
 
     def _prompt(self, language: str, options: Options, context: Context) -> list[int]:
         before: list[int] = []
@@ -253,10 +262,10 @@ def _misplaced(start: float, end: float, window: Window) -> DropReason | None:
     return None
 
 
-def _left(clip: _Clip, segments: Sequence[Segment]) -> list[_Clip]:
+def _left(clip: _Clip, segments: Sequence[Segment], *, goes_on: bool) -> list[_Clip]:
     """The speech of a clip that got no text, as clips of their own."""
     window = clip.window
-    rest = uncovered(window.speech, [(segment.start, segment.end) for segment in segments])
+    rest = uncovered(window.speech, [(segment.start, segment.end) for segment in segments], goes_on=goes_on)
     clips = []
     for low, high in rest:
         start, end = max(window.start, low - NEAR), min(window.end, high + NEAR)
