@@ -6,6 +6,7 @@ Knows no table. The durable queue works on the same engine: a job and its place 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,12 +60,19 @@ def _sqlite(path: Path) -> sa.Engine:
     return engine
 
 
+_LOCK_PAUSE = 0.05
+"""Seconds between two tries to have the start's lock."""
+
+
 @contextmanager
 def preparing(engine: sa.Engine) -> Iterator[None]:
     """Hold the lock under which one process at a time brings the database up to date."""
     if not is_sqlite(engine):
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(sa.select(sa.func.pg_advisory_lock(_START_LOCK)))
+            # Asked for again and again: a statement that waits for the lock holds a snapshot, and the queue's migrations,
+            # which build indexes concurrently under the lock, would wait for that snapshot for ever.
+            while not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(_START_LOCK))):
+                time.sleep(_LOCK_PAUSE)
             try:
                 yield
             finally:
