@@ -56,7 +56,7 @@ class Server:
             self.port: int = probe.getsockname()[1]
         self.seen: set[int] = set()
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=60)
-        self.start()
+        self.process = self.command()
 
     def command(self) -> subprocess.Popen[bytes]:
         environment = {
@@ -76,8 +76,7 @@ class Server:
                 stderr=log,
             )
 
-    def start(self) -> None:
-        self.process = self.command()
+    def wait_ready(self) -> None:
         assert eventually(self._ready), self.log.read_text()
         self.look()
 
@@ -192,6 +191,7 @@ def server(
             database = stack.enter_context(_database(request.getfixturevalue("postgres_server")))
         server = Server(folder, database)
         stack.callback(server.close)
+        server.wait_ready()
         server.sql(*_TRIGGERS[request.param])
         yield server
         server.stop()
@@ -247,7 +247,8 @@ def test_a_server_that_is_killed_goes_on_where_it_was(server: Server, recording:
     server.process.kill()
     server.process.wait()
     assert eventually(lambda: gone(pids)), "processes outlive the supervisor"
-    server.start()
+    server.process = server.command()
+    server.wait_ready()
     assert server.text(job_id) == undisturbed
     assert set(server.saved(job_id).values()) == {1}
 

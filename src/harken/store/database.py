@@ -69,8 +69,8 @@ def preparing(engine: sa.Engine) -> Iterator[None]:
     """Hold the lock under which one process at a time brings the database up to date."""
     if not is_sqlite(engine):
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            # Asked for again and again: a statement that waits for the lock holds a snapshot, and the queue's migrations,
-            # which build indexes concurrently under the lock, would wait for that snapshot for ever.
+            # Asked for again and again: a statement that waits for the lock holds a snapshot, and the queue's
+            # migrations, which build indexes concurrently under the lock, would wait for that snapshot for ever.
             while not connection.scalar(sa.select(sa.func.pg_try_advisory_lock(_START_LOCK))):
                 time.sleep(_LOCK_PAUSE)
             try:
