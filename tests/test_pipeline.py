@@ -63,6 +63,18 @@ class Loudness:
         return np.asarray(np.abs(frames).mean(axis=1) > 0.05, np.float32)
 
 
+class HalfSure(Loudness):
+    """The same, and never sure."""
+
+    def stream(self) -> HalfSure:
+        fresh = HalfSure()
+        fresh.rest = np.zeros(0, np.float32)
+        return fresh
+
+    def feed(self, samples: Sound, *, last: bool = False) -> Sound:
+        return np.float32(0.5) * super().feed(samples, last=last)
+
+
 class Echo:
     """A recogniser that says where each window begins, and remembers what it was told."""
 
@@ -146,6 +158,26 @@ def test_windows_cover_the_speech_in_order() -> None:
         loud[round(window.start * 16_000) : round(window.end * 16_000)] = False
     assert not loud.any()
     assert all(window.start <= a < b <= window.end for window in found for a, b in window.speech)
+
+
+def test_detection_is_tuned() -> None:
+    sound = talk((0.0, 2.0), (1.0, 0.5), (1.0, 2.0))
+    plainly = windows(plan(sound))[0]
+    assert len(plainly.speech) == 2
+    padded = windows(plan(sound, Options(vad_padding=1.5)))[0]
+    assert plainly.start - padded.start == pytest.approx(1.5 - 0.4, abs=0.05)
+    assert len(windows(plan(sound, Options(vad_silence=0.8)))[0].speech) == 1
+    assert windows(plan(sound, Options(vad_threshold=0.6), HalfSure())) == []
+    assert len(windows(plan(sound, Options(vad_threshold=0.5), HalfSure()))) == 1
+
+
+def test_tuned_chapter_done_again_is_the_same() -> None:
+    source = io.BytesIO(wav(speaker(3, 2)))
+    options = Options(vad_silence=1.0, vad_padding=2.0)
+    with Planner(source, options, Loudness()) as planner:
+        first, second = planner.next(1), planner.next(3)
+    with Planner(source, options, Loudness(), start=first.position) as planner:
+        assert windows([planner.next(3)]) == windows([second])
 
 
 def test_chapter_done_again_is_the_same() -> None:

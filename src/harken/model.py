@@ -173,6 +173,12 @@ class Options:
     without_timestamps: bool = False
     """One segment a window, no times inside it."""
     vad_filter: bool = True
+    vad_threshold: float | None = None
+    """Probability, 0 to 1, from which on a sound counts as speech; None, as for the next two, leaves it to us."""
+    vad_padding: float | None = None
+    """Seconds of sound that are heard before and after detected speech."""
+    vad_silence: float | None = None
+    """Seconds of silence that end a stretch of speech."""
     condition_on_previous_text: bool = False
     beam_size: int | None = None
     """None leaves the search to the mode: greedy first, a beam where greedy is not sure."""

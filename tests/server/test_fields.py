@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -55,13 +57,17 @@ def ask(*items: tuple[str, str], streams: bool = True) -> Ask:
         ("model", "no-such-model"),
         ("model", "silero-vad"),
         ("language", "klingon"),
-        ("prompt", "x" * 5000),
+        ("prompt", "x" * 33_000),
         ("timestamp_granularities[]", "letter"),
         ("include[]", "everything"),
         ("chunking_strategy", "manual"),
         ("chunking_strategy", "{"),
         ("chunking_strategy", '{"type": "client_vad"}'),
-        ("chunking_strategy", '{"type": "server_vad", "threshold": 0.5}'),
+        ("chunking_strategy", '{"type": "server_vad", "threshold": 1.5}'),
+        ("chunking_strategy", '{"type": "server_vad", "silence_duration_ms": -1}'),
+        ("chunking_strategy", '{"type": "server_vad", "prefix_padding_ms": "NaN"}'),
+        ("chunking_strategy", '{"type": "server_vad", "colour": "red"}'),
+        ("chunking_strategy", '{"threshold": 0.5}'),
         ("chunking_strategy", "{" * 5000),
         ("chunking_strategy[type]", "client_vad"),
         ("known_speaker_names[]", "Zoë"),
@@ -112,6 +118,14 @@ def test_what_does_not_go_together_is_refused(items: list[tuple[str, str]]) -> N
 def test_chunking_strategies(items: list[tuple[str, str]]) -> None:
     assert ask(*items).options.vad_filter
     assert ask(*items).warnings == ()
+
+
+def test_voice_detection_is_tuned_in_openais_units() -> None:
+    fields = {"type": "server_vad", "threshold": 0.6, "prefix_padding_ms": 300, "silence_duration_ms": 200}
+    as_json = ask(("chunking_strategy", json.dumps(fields))).options
+    as_fields = ask(*((f"chunking_strategy[{name}]", str(value)) for name, value in fields.items())).options
+    assert as_json == as_fields
+    assert (as_json.vad_threshold, as_json.vad_padding, as_json.vad_silence) == (0.6, 0.3, 0.2)
 
 
 @pytest.mark.parametrize(

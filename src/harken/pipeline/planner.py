@@ -10,7 +10,7 @@ says how far the recording is done. Knows no recogniser.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 
 import numpy as np
@@ -55,7 +55,7 @@ class Planner:
 
     Args:
         source: a path, or a binary file that can seek.
-        options: validated ones; ``offset``, ``duration``, ``vad_filter`` and ``channels`` are what counts here.
+        options: validated ones; ``offset``, ``duration``, ``channels`` and ``vad_...`` are what counts here.
         vad: finds speech; its streams are this planner's own.
         start: seconds at which to begin, a :attr:`Chapter.position`; what is before is decoded and left out.
         windows: how to cut.
@@ -78,8 +78,8 @@ class Planner:
     ) -> None:
         self._vad = vad if options.vad_filter else None
         self._split = options.channels == "split"
-        self._windows = windows or WindowParams()
-        self._speech = speech or SpeechParams()
+        self._windows = _tuned_windows(windows or WindowParams(), options)
+        self._speech = _tuned_speech(speech or SpeechParams(), options)
         self._beginning = _samples(options.offset)
         self._position = max(_samples(start), self._beginning)
         self._stop = None if options.duration is None else _samples(options.offset + options.duration)
@@ -276,6 +276,20 @@ def _energy(samples: Samples) -> Samples:
     power = np.square(samples).mean(axis=0)
     padded = np.concatenate((power, np.zeros(-len(power) % FRAME, np.float32))).reshape(-1, FRAME)
     return np.asarray(1.0 + np.log10(padded.mean(axis=1) + 1e-10) / 10.0, np.float32)
+
+
+def _tuned_windows(params: WindowParams, options: Options) -> WindowParams:
+    return params if options.vad_padding is None else replace(params, pad=options.vad_padding)
+
+
+def _tuned_speech(params: SpeechParams, options: Options) -> SpeechParams:
+    if options.vad_threshold is not None:
+        # What goes on as speech may be softer than what begins it, by as much as without tuning.
+        hysteresis = params.onset - params.offset
+        params = replace(params, onset=options.vad_threshold, offset=max(0.0, options.vad_threshold - hysteresis))
+    if options.vad_silence is not None:
+        params = replace(params, min_silence=options.vad_silence)
+    return params
 
 
 def _samples(seconds: float) -> int:

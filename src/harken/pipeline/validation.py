@@ -29,6 +29,9 @@ _RANGES: dict[str, tuple[float, float]] = {
     "temperature": (0.0, 1.0),
     "offset": (0.0, MAX_SECONDS),
     "duration": (0.0, MAX_SECONDS),
+    "vad_threshold": (0.0, 1.0),
+    "vad_padding": (0.0, 2.0),
+    "vad_silence": (0.0, 1.0),
     "cpu_threads": (0, 1024),
     "num_workers": (0, 1024),
 }

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from harken.errors import InvalidOption
 from harken.model import Channels, Mode, Options, Task
 from harken.server.forms import Fields
 
@@ -16,7 +17,12 @@ STREAMED: tuple[str, ...] = ("json", "text", "verbose_json")
 SUBTITLES: tuple[str, ...] = ("srt", "vtt", "ass")
 
 _SPEAKERS = ("known_speaker_names", "known_speaker_references")
-_VAD_SETTINGS = ("threshold", "prefix_padding_ms", "silence_duration_ms")
+_VAD_SETTINGS = {
+    "threshold": ("vad_threshold", 1.0, 1.0),
+    "prefix_padding_ms": ("vad_padding", 1000.0, 2000.0),
+    "silence_duration_ms": ("vad_silence", 1000.0, 1000.0),
+}
+"""Of OpenAI's object: our option, what of theirs makes one of ours, and the most that is taken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,7 @@ def read(items: Iterable[tuple[str, str]], task: Task, *, streams: bool, ignored
         vocabulary=(*fields.many("keywords"), *fields.many("vocabulary", split=True)),
         word_timestamps=word_timestamps,
         without_timestamps=flag("without_timestamps", defaults.without_timestamps),
-        vad_filter=_vad_filter(fields),
+        **_voice_detection(fields),
         condition_on_previous_text=flag("condition_on_previous_text", defaults.condition_on_previous_text),
         beam_size=fields.whole("beam_size", 1),
         best_of=fields.whole("best_of", 1),
@@ -172,25 +178,30 @@ def _language(fields: Fields) -> str | None:
     return one
 
 
-def _vad_filter(fields: Fields) -> bool:
+def _voice_detection(fields: Fields) -> dict[str, Any]:
+    """The options of voice activity detection."""
     given = fields.flag("vad_filter")
     chunking = fields.mapping("chunking_strategy")
     if chunking is None:
-        return True if given is None else given
+        return {} if given is None else {"vad_filter": given}
     if given is False:
         raise fields.bad("vad_filter", "is false, yet chunking_strategy asks for voice activity detection")
-    if isinstance(chunking, str):
-        if chunking != "auto":
-            raise fields.bad("chunking_strategy", "must be 'auto' or an object of type 'server_vad'")
-        return True
-    if chunking.get("type") != "server_vad":
-        raise fields.bad("chunking_strategy", "must have the type 'server_vad'")
-    for name in chunking:
-        if name in _VAD_SETTINGS:
-            raise fields.bad("chunking_strategy", f"cannot set {name}: voice activity detection is not tunable here")
-        if name != "type":
-            raise fields.bad("chunking_strategy", f"has no setting {name!r}")
-    return True
+    if chunking == "auto":
+        return {"vad_filter": True}
+    if isinstance(chunking, str) or chunking.get("type") != "server_vad":
+        raise fields.bad("chunking_strategy", "must be 'auto' or an object of type 'server_vad'")
+    settings = Fields((name, value) for name, value in chunking.items() if name != "type")
+    tuned: dict[str, Any] = {}
+    try:
+        for name, (option, unit, most) in _VAD_SETTINGS.items():
+            value = settings.number(name, 0, most)
+            if value is not None:
+                tuned[option] = value / unit
+    except InvalidOption as error:
+        raise fields.bad("chunking_strategy", error.message) from None
+    for name in settings.unread():
+        raise fields.bad("chunking_strategy", f"has no setting {name!r}")
+    return {"vad_filter": True, **tuned}
 
 
 def _one_of(fields: Fields, name: str, allowed: tuple[Any, ...], default: Any) -> Any:

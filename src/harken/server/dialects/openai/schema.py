@@ -135,7 +135,11 @@ JOB_FIELDS: dict[str, Any] = {
     "timestamp_granularities[]": _GRANULARITIES,
     "prompt": {"type": "string", "description": "Text that is taken as said before the recording"},
     "temperature": {"type": "number", "minimum": 0, "maximum": 1, "default": 0},
-    "chunking_strategy": {"type": "string", "description": '`auto`, or the JSON object `{"type": "server_vad"}`'},
+    "chunking_strategy": {
+        "type": "string",
+        "description": "`auto`, or a JSON object: `type` is `server_vad`, and `threshold`, `prefix_padding_ms`, "
+        "`silence_duration_ms` tune it",
+    },
     "include[]": {"type": "array", "items": {"type": "string", "enum": ["logprobs"]}},
     "keywords[]": _strings("Words whose odds are raised"),
     "vocabulary": {"type": "string", "description": "The same, separated by commas or as a JSON array"},

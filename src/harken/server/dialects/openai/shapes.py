@@ -94,7 +94,9 @@ def full(job: Job, transcript: Transcript, view: View, runtime: Runtime) -> dict
         "text": transcript.text,
         "task": transcript.task,
         "language": transcript.language,
-        "language_probability": transcript.language_probability,
+        "language_probability": None
+        if transcript.language_probability is None
+        else _figure(transcript.language_probability),
         "languages": [{"code": code, "seconds": _seconds(spoken)} for code, spoken in transcript.languages],
         "duration": _seconds(transcript.duration),
         "segments": [_full_segment(number, segment) for number, segment in enumerate(transcript.segments)],
@@ -181,7 +183,7 @@ def logprobs(words: Sequence[Word]) -> list[dict[str, Any]]:
     return [
         {
             "token": word.text,
-            "logprob": round(math.log(max(word.probability, 1e-9)), 4),
+            "logprob": _figure(math.log(max(word.probability, 1e-9))),
             "bytes": list(word.text.encode()),
         }
         for word in words
@@ -205,15 +207,15 @@ def segment_shape(segment: Segment) -> dict[str, Any]:
         "end": _seconds(segment.end),
         "text": segment.text.strip(),
         "language": segment.language,
-        "avg_logprob": segment.avg_logprob,
-        "no_speech_prob": segment.no_speech_prob,
-        "compression_ratio": segment.compression_ratio,
+        "avg_logprob": _figure(segment.avg_logprob),
+        "no_speech_prob": _figure(segment.no_speech_prob),
+        "compression_ratio": _figure(segment.compression_ratio),
         "temperature": segment.temperature,
     }
     if segment.channel is not None:
         told["channel"] = segment.channel
     if segment.words:
-        told["words"] = [{**_word(word), "probability": word.probability} for word in segment.words]
+        told["words"] = [{**_word(word), "probability": _figure(word.probability)} for word in segment.words]
     return told
 
 
@@ -230,9 +232,9 @@ def _openai_segment(number: int, segment: Segment) -> dict[str, Any]:
         "text": segment.text,
         "tokens": list(segment.tokens),
         "temperature": segment.temperature,
-        "avg_logprob": segment.avg_logprob,
-        "compression_ratio": segment.compression_ratio,
-        "no_speech_prob": segment.no_speech_prob,
+        "avg_logprob": _figure(segment.avg_logprob),
+        "compression_ratio": _figure(segment.compression_ratio),
+        "no_speech_prob": _figure(segment.no_speech_prob),
     }
 
 
@@ -246,6 +248,10 @@ def _duration_usage(transcript: Transcript) -> dict[str, Any]:
 
 def _seconds(value: float) -> float:
     return round(value, 3)
+
+
+def _figure(value: float) -> float:
+    return round(value, 4)
 
 
 def job_shape(job: Job) -> dict[str, Any]:
