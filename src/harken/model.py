@@ -164,6 +164,8 @@ class Options:
     """Any name of the catalog; None is the default model."""
     language: str | None = None
     """ISO 639-1 code or English name; None detects it."""
+    languages: tuple[str, ...] = ()
+    """Languages that the recording can be in; others are not detected. Empty is any."""
     task: Task = "transcribe"
     prompt: str | None = None
     """Text that is taken as said before the first window."""
@@ -286,7 +288,8 @@ def options_from(data: dict[str, Any]) -> Options:
     """The inverse of :func:`plain` for :class:`Options`; unknown keys are left out, so older rows stay readable."""
     known = {item.name for item in fields(Options)}
     kept = {key: value for key, value in data.items() if key in known}
-    kept["vocabulary"] = tuple(kept.get("vocabulary") or ())
+    for name in ("vocabulary", "languages"):
+        kept[name] = tuple(kept.get(name) or ())
     return Options(**kept)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from harken.asr.detection import candidates, weigh
+from harken.asr.detection import among, candidates, weigh
 
 ENGLISH = (("en", 1.0),)
 
@@ -43,3 +43,10 @@ def test_others_are_tried_only_in_doubt() -> None:
     assert candidates({"en": 0.9, "cy": 0.1}) == ["en"]
     assert candidates({"de": 0.5, "en": 0.3, "nl": 0.15, "af": 0.05}) == ["de", "en", "nl"]
     assert candidates({"de": 0.7, "en": 0.09}) == ["de"]
+
+
+def test_only_languages_that_it_can_be_are_weighed() -> None:
+    heard = {"en": 0.2, "fr": 0.7, "de": 0.1}
+    assert among(heard, ()) == heard
+    weighed = weigh(among(heard, ("en", "de")), ())
+    assert weighed == {"en": pytest.approx(2 / 3), "de": pytest.approx(1 / 3)}

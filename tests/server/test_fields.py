@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harken.errors import InvalidOption, InvalidRequest
+from harken.errors import InvalidRequest
 from harken.models.catalog import Catalog
 from harken.pipeline import validate
 from harken.server.dialects.openai.fields import Ask, View, read
@@ -90,7 +90,8 @@ def test_a_wrong_value_names_its_field(name: str, value: str) -> None:
     "items",
     [
         [("language", "en"), ("languages[]", "de")],
-        [("languages[]", "en"), ("languages[]", "de")],
+        [("languages[]", "fr"), ("languages[]", "de"), ("model", "base.en")],
+        [("languages[]", "en"), ("languages[]", "klingon")],
         [("vad_filter", "false"), ("chunking_strategy", "auto")],
         [("word_timestamps", "false"), ("timestamp_granularities[]", "word")],
         [("word_timestamps", "true"), ("without_timestamps", "true")],
@@ -103,7 +104,7 @@ def test_a_wrong_value_names_its_field(name: str, value: str) -> None:
     ],
 )
 def test_what_does_not_go_together_is_refused(items: list[tuple[str, str]]) -> None:
-    with pytest.raises(InvalidOption):
+    with pytest.raises(InvalidRequest):
         ask(*items)
 
 
@@ -167,8 +168,15 @@ def test_detection(language: str) -> None:
 
 
 def test_one_candidate_language_is_the_language() -> None:
-    assert ask(("languages[]", "de")).options.language == "de"
-    assert ask(("languages[]", "de"), ("language", "de")).options.language == "de"
+    asked = [ask(("languages[]", "de")), ask(("languages[]", "German"), ("language", "de"))]
+    for one in asked:
+        options = validate(one.options, CATALOG)
+        assert (options.language, options.languages) == ("de", ())
+
+
+def test_candidate_languages() -> None:
+    options = validate(ask(("languages[]", "de"), ("languages[]", "French"), ("languages", "de")).options, CATALOG)
+    assert (options.language, options.languages) == (None, ("de", "fr"))
 
 
 def test_word_times_come_with_subtitles_unless_refused() -> None:

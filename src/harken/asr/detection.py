@@ -23,6 +23,11 @@ CANDIDATES = 3
 """Languages that are tried at most."""
 
 
+def among(heard: Mapping[str, float], allowed: Sequence[str]) -> dict[str, float]:
+    """The probabilities of the languages that it can be; of all where nobody said. Their sum stays below 1."""
+    return {code: probability for code, probability in heard.items() if not allowed or code in allowed}
+
+
 def weigh(heard: Mapping[str, float], shares: Sequence[tuple[str, float]]) -> dict[str, float]:
     """Probabilities of a window's language given the recording, most likely first.
 

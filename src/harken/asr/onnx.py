@@ -37,6 +37,7 @@ _FAMILY_PREFIX = "gigaam-"
 
 _REFUSED: dict[str, tuple[Any, ...]] = {
     "task": ("transcribe",),
+    "languages": ((),),
     "prompt": (None, ""),
     "vocabulary": ((),),
     "condition_on_previous_text": (False,),

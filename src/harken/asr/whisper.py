@@ -17,7 +17,7 @@ from harken.asr import quality
 from harken.asr.alignment import group, settle
 from harken.asr.coverage import NEAR, uncovered
 from harken.asr.decoding import Decoder, Encoded
-from harken.asr.detection import candidates, weigh
+from harken.asr.detection import among, candidates, weigh
 from harken.asr.engine import Context, Samples, WindowAudio, heard_seconds, language_shares
 from harken.asr.languages import LANGUAGES
 from harken.asr.quality import Reading
@@ -148,7 +148,7 @@ class WhisperRecognizer:
         shares = language_shares(context)
         chosen: list[tuple[str, float | None]] = []
         for row, probabilities in enumerate(self._decoder.languages(encoded)):
-            weighed = weigh(probabilities, shares)
+            weighed = weigh(among(probabilities, options.languages), shares)
             tried = candidates(weighed)
             if len(tried) > 1:
                 trials = [self._clip(clips[row], code, options, context) for code in tried]

@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from harken.asr import languages
-from harken.errors import AudioTooLong, InvalidOption
+from harken.errors import AudioTooLong, InvalidOption, UnknownLanguage
 from harken.model import Options
 from harken.models.catalog import Catalog
 
@@ -55,7 +55,12 @@ def validate(options: Options, catalog: Catalog) -> Options:
         options = resolved.preset.fill(options)
     _check_values(options)
     language = languages.resolve(options.language)
+    among = _among(options, language)
+    if len(among) == 1:
+        language = among[0]
     if not resolved.spec.multilingual:
+        if among and "en" not in among:
+            raise InvalidOption(f"the model {resolved.name} knows English only", param="languages")
         if language not in {None, "en"}:
             raise InvalidOption(
                 f"the model {resolved.name} knows English only, not {languages.LANGUAGES[language]}; "
@@ -73,9 +78,21 @@ def validate(options: Options, catalog: Catalog) -> Options:
     return options.but(
         model=resolved.name,
         language=language,
+        languages=among if language is None else (),
         prompt=(options.prompt or "").strip() or None,
         vocabulary=tuple(word.strip() for word in options.vocabulary if word.strip()),
     )
+
+
+def _among(options: Options, language: str | None) -> tuple[str, ...]:
+    """The codes of the languages that the recording can be in."""
+    try:
+        codes = tuple(dict.fromkeys(code for name in options.languages if (code := languages.resolve(name))))
+    except UnknownLanguage as error:
+        raise UnknownLanguage(error.message, param="languages") from None
+    if language is not None and codes and language not in codes:
+        raise InvalidOption(f"the language {language} is not one of languages ({', '.join(codes)})", param="languages")
+    return codes
 
 
 def check_duration(duration: float | None, limit: float) -> None:

@@ -84,7 +84,8 @@ def read(items: Iterable[tuple[str, str]], task: Task, *, streams: bool, ignored
 
     options = Options(
         model=fields.text("model"),
-        language=_language(fields),
+        language=fields.text("language"),
+        languages=fields.many("languages"),
         task=task,
         prompt=fields.text("prompt", blank=False),
         vocabulary=(*fields.many("keywords"), *fields.many("vocabulary", split=True)),
@@ -164,18 +165,6 @@ def _granularities(fields: Fields, given: tuple[str, ...]) -> tuple[str, ...]:
         if value not in ("segment", "word"):
             raise fields.bad("timestamp_granularities", "takes 'segment' and 'word'")
     return tuple(dict.fromkeys(given))
-
-
-def _language(fields: Fields) -> str | None:
-    one = fields.text("language")
-    several = tuple(dict.fromkeys(fields.many("languages")))
-    if one is None and len(several) == 1:
-        return several[0]
-    if several and several != (one,):
-        raise fields.bad(
-            "languages", "can name one language, the same as 'language'; leave both out to have it detected"
-        )
-    return one
 
 
 def _voice_detection(fields: Fields) -> dict[str, Any]:

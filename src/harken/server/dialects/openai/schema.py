@@ -143,7 +143,7 @@ JOB_FIELDS: dict[str, Any] = {
     "include[]": {"type": "array", "items": {"type": "string", "enum": ["logprobs"]}},
     "keywords[]": _strings("Words whose odds are raised"),
     "vocabulary": {"type": "string", "description": "The same, separated by commas or as a JSON array"},
-    "languages[]": _strings("One language, the same as `language`"),
+    "languages[]": _strings("Languages that the recording can be in; others are not detected"),
     "beam_size": {"type": "integer", "minimum": 1},
     "best_of": {"type": "integer", "minimum": 1},
     "vad_filter": _flag("Recognise only where speech is detected", default=True),
