@@ -271,12 +271,16 @@ def test_other_files_and_unknown_fields_become_warnings(server: Running, recordi
     ]
 
 
-def test_hang_up_in_the_middle_of_an_upload(server: Running, raw: socket.socket) -> None:
+def test_hang_up_in_the_middle_of_an_upload(
+    server: Running, raw: socket.socket, caplog: pytest.LogCaptureFixture
+) -> None:
     raw.sendall(head(10**8) + part("file", b"RIFF", "a.wav")[:-2] + bytes(3 * 1024**2))
     until(lambda: any(path.stat().st_size > 1024**2 for path in server.spooled()))
     vanish(raw)
     server.clean()
     assert not server.backend.submissions
+    until(lambda: 'status="499"' in httpx.get(server.url + "/metrics").text)
+    assert not caplog.records, "a client that leaves is no error of ours"
 
 
 def test_a_client_that_stops_sending(serve: Serve) -> None:
@@ -316,7 +320,7 @@ def test_hang_up_with_an_idempotency_key_leaves_the_job_to_come_back_for(
     raw.sendall(head(len(content)).replace(b"\r\nHost", b"\r\nIdempotency-Key: k1\r\nHost") + content)
     job = server.backend.only()
     vanish(raw)
-    server.clean()
+    until(lambda: 'status="499"' in httpx.get(server.url + "/metrics").text)
     server.backend.go()
     again = post(server, content, {"Idempotency-Key": "k1"})
     assert again.status_code == 200

@@ -25,13 +25,10 @@ from harken.server.desk import Desk
 from harken.server.dialects import openai
 from harken.server.limits import ConcurrencyLimiter, RateLimiter
 from harken.server.metrics import Measure, Metrics
-from harken.server.middleware import JOB, PROCESS_TIME, REQUEST_ID, Guard, LastCatch, Linger, RequestContext
+from harken.server.middleware import JOB, PROCESS_TIME, REQUEST_ID, Guard, LastCatch, RequestContext
 from harken.server.problems import Problems
 from harken.server.uploads import Spool
 from harken.service import Service
-
-LINGER_SECONDS = 15.0
-LINGER_BYTES = 256 * 1024**2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +84,6 @@ def create_app(service: Service, config: AppConfig) -> FastAPI:
             Middleware(RequestContext),
             Middleware(Measure, metrics=metrics),
             *_cors(config.cors_origins),
-            Middleware(Linger, seconds=LINGER_SECONDS, limit=LINGER_BYTES),
             Middleware(LastCatch, problems=problems),
             Middleware(Guard, keys=keys, rate=RateLimiter(config.requests_per_minute), public=ops.PUBLIC),
         ],

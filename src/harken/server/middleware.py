@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every request goes through, outermost first: its id and time, lingering, the last catch, the guard.
+"""What every request goes through, outermost first: its id and time, the last catch, the guard.
 
 Pure ASGI, so that nothing is buffered and a response can be streamed. Knows no dialect.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import re
 import time
 import uuid
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from harken.server.auth import KeyRing
@@ -81,60 +80,13 @@ class LastCatch:
 
         try:
             await self._app(scope, receive, reply)
+        except ClientDisconnect:
+            return  # there is nobody to answer, and it is no fault of ours
         except Exception as error:
             if started:
                 raise
             answer = self._problems.answer(error, scope["path"], scope["state"]["request_id"])
             await answer(scope, receive, send)
-
-
-class Linger:
-    """Reads on for a while when an answer goes out before the request has come in.
-
-    Most clients look for an answer only after they have sent everything. Closing on them at once resets the connection,
-    and they never see why their upload was refused. So the end of the answer is held back while the rest of the request
-    is read and thrown away, within bounds (as nginx's ``lingering_close`` does).
-    """
-
-    def __init__(self, app: ASGIApp, seconds: float, limit: int) -> None:
-        self._app = app
-        self._seconds = seconds
-        self._limit = limit
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] != "http" or not _has_body(scope):
-            await self._app(scope, receive, send)
-            return
-        # A client that waits for '100 Continue' has sent nothing, and reads our answer first.
-        complete = Headers(scope=scope).get("expect", "").lower() == "100-continue"
-
-        async def read() -> Message:
-            nonlocal complete
-            message = await receive()
-            complete = not message.get("more_body", False)
-            return message
-
-        async def drain() -> None:
-            left = self._limit
-            while not complete and left > 0:
-                left -= len((await read()).get("body", b""))
-
-        async def reply(message: Message) -> None:
-            last = message["type"] == "http.response.body" and not message.get("more_body", False)
-            if last and not complete:
-                await send({**message, "more_body": True})
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(drain(), self._seconds)
-                message = {"type": "http.response.body", "body": b"", "more_body": False}
-            await send(message)
-
-        await self._app(scope, read, reply)
-
-
-def _has_body(scope: Scope) -> bool:
-    headers = Headers(scope=scope)
-    return headers.get("content-length", "0") != "0" or "transfer-encoding" in headers
 
 
 class Guard:
