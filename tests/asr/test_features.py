@@ -6,10 +6,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from harken.asr.features import log_mel
+from harken.asr.features import Features, log_mel
 
 
-def tone(hertz: float, seconds: float) -> np.ndarray:
+def tone(hertz: float, seconds: float) -> Features:
     return (0.5 * np.sin(2 * np.pi * hertz * np.arange(round(seconds * 16_000)) / 16_000)).astype(np.float32)
 
 
@@ -31,10 +31,11 @@ def test_silence_follows_the_sound_at_the_floor() -> None:
 
 def test_a_higher_tone_is_higher_up() -> None:
     low, high = (int(log_mel(tone(hertz, 1.0), 80, 100).mean(axis=1).argmax()) for hertz in (300, 3000))
-    assert low < 15 < 45 < high
+    assert low < 15
+    assert high > 45
 
 
 def test_loudness_shifts_and_keeps_the_shape() -> None:
     loud = log_mel(tone(440, 1.0), 80, 100)
-    soft = log_mel(tone(440, 1.0) / 10, 80, 100)
+    soft = log_mel(tone(440, 1.0) / np.float32(10), 80, 100)
     assert np.allclose(loud - soft, 0.5, atol=0.01)

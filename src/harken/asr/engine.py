@@ -7,7 +7,6 @@ Knows no engine's types, no model files' layout and no job: an engine is given w
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
@@ -24,14 +23,11 @@ Samples = npt.NDArray[np.float32]
 MARGIN = 1.0
 """Seconds that an engine hears after a window's end, as silence: without any, last words are repeated."""
 
-BUCKET = 2.0
-"""Seconds that the heard length is rounded up to, so that windows of about one length can share a batch."""
+LENGTHS = (6.0, 8.0, 10.0, 12.0, 16.0, 20.0, 24.0, 30.0)
+"""Seconds that an engine's input may have: few enough that windows of about one length share a batch.
 
-SHORTEST = 6.0
-"""Seconds that an engine hears at least: with less around it, one word is written many times."""
-
-LONGEST = 30.0
-"""Seconds that an engine hears at most."""
+With less than the first around it, Whisper writes a single word many times; the last is what it was trained on.
+"""
 
 SETTLED = 30.0
 """Seconds of speech after which the evidence for a recording's languages counts in full."""
@@ -81,8 +77,9 @@ class Recognizer(Protocol):
 
 
 def heard_seconds(window: Window) -> float:
-    """How long an engine's input for ``window`` is: its duration and margin, rounded up to the bucket."""
-    return min(LONGEST, max(SHORTEST, math.ceil((window.duration + MARGIN) / BUCKET) * BUCKET))
+    """How long an engine's input for ``window`` is: its duration and margin, rounded up to one of :data:`LENGTHS`."""
+    wanted = window.duration + MARGIN
+    return next((length for length in LENGTHS if length >= wanted), LENGTHS[-1])
 
 
 def language_shares(context: Context) -> tuple[tuple[str, float], ...]:
@@ -101,7 +98,17 @@ def language_shares(context: Context) -> tuple[tuple[str, float], ...]:
 def batch_key(window: Window, options: Options, context: Context | None = None) -> str:
     """Equal for windows, of any recording, that may be recognised in one call: same length, options and context."""
     context = context or Context()
-    same = options.but(vad_filter=True, offset=0.0, duration=None, channels="mix", cpu_threads=None, num_workers=None)
+    same = options.but(
+        vad_filter=True,
+        vad_threshold=None,
+        vad_padding=None,
+        vad_silence=None,
+        offset=0.0,
+        duration=None,
+        channels="mix",
+        cpu_threads=None,
+        num_workers=None,
+    )
     return repr((heard_seconds(window), astuple(same), language_shares(context), context.text))
 
 

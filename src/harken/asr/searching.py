@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from harken.asr.coverage import NEAR
 from harken.asr.decoding import Decoder, Encoded, Search
-from harken.asr.engine import LONGEST, Samples
+from harken.asr.engine import LENGTHS, Samples
 from harken.asr.quality import Reading
 from harken.asr.timestamps import goes_on
 from harken.asr.tokens import WhisperTokens
@@ -69,8 +69,8 @@ class Searcher:
             if options.beam_size is None:
                 unsure = [row for row, item in enumerate(found) if item.hypothesis.avg_logprob < SURE]
                 self._improve(found, unsure, encoded, clips, BEAM)
-            if encoded.seconds < LONGEST:
-                self._hear_longer(found, encoded.seconds, clips, options)
+            if encoded.seconds < LENGTHS[-1]:
+                self._hear_longer(found, clips, options, abroad=encoded.seconds <= SHORT)
         if options.temperature is None:
             for search in FALLBACKS:
                 failed = [row for row, item in enumerate(found) if item.failed]
@@ -82,29 +82,36 @@ class Searcher:
         found = self._read(encoded.rows([row] * len(clips)), clips, Search())
         return max(range(len(found)), key=lambda index: (found[index].rank, -index))
 
-    def _hear_longer(self, found: list[Reading], seconds: float, clips: Sequence[Clip], options: Options) -> None:
-        """Short context is cheap and nearly as good; where the text is doubtful, Whisper's full 30 s are tried."""
+    def _hear_longer(self, found: list[Reading], clips: Sequence[Clip], options: Options, *, abroad: bool) -> None:
+        """Short context is cheap and nearly as good; where the text is doubtful, Whisper's full 30 s are tried.
+
+        With ``abroad``, a clip in another language than English is heard so unless its text is beyond doubt, and the
+        longer hearing is believed whatever the probabilities say.
+        """
         rows = []
         for row, (item, clip) in enumerate(zip(found, clips, strict=True)):
-            abroad = clip.language != "en" and seconds <= SHORT
-            if item.hypothesis.avg_logprob < (DOUBTFUL_ABROAD if abroad else DOUBTFUL) and not item.silent:
+            limit = DOUBTFUL_ABROAD if abroad and clip.language != "en" else DOUBTFUL
+            if item.hypothesis.avg_logprob < limit and not item.silent:
                 rows.append(row)
         if rows:
             chosen = [clips[row] for row in rows]
-            longer = self._decoder.encode([clip.samples for clip in chosen], LONGEST)
+            longer = self._decoder.encode([clip.samples for clip in chosen], LENGTHS[-1])
             search = BEAM if options.beam_size is None else Search(beam_size=options.beam_size)
-            self._keep_better(found, rows, self._read(longer, chosen, search))
+            again = self._read(longer, chosen, search)
+            for row, clip, item in zip(rows, chosen, again, strict=True):
+                if abroad and clip.language != "en" and not item.failed and not item.unfinished:
+                    found[row] = item
+                else:
+                    found[row] = max(found[row], item, key=lambda reading: reading.rank)
 
     def _improve(
         self, found: list[Reading], rows: Sequence[int], encoded: Encoded, clips: Sequence[Clip], search: Search
     ) -> None:
         """Search again for some clips; each keeps the better text."""
         if rows:
-            self._keep_better(found, rows, self._read(encoded.rows(rows), [clips[row] for row in rows], search))
-
-    def _keep_better(self, found: list[Reading], rows: Sequence[int], other: Sequence[Reading]) -> None:
-        for row, item in zip(rows, other, strict=True):
-            found[row] = max(found[row], item, key=lambda reading: reading.rank)
+            again = self._read(encoded.rows(rows), [clips[row] for row in rows], search)
+            for row, item in zip(rows, again, strict=True):
+                found[row] = max(found[row], item, key=lambda reading: reading.rank)
 
     def _read(self, encoded: Encoded, clips: Sequence[Clip], search: Search) -> list[Reading]:
         found = self._decoder.search(encoded, [clip.prompt for clip in clips], search)
