@@ -159,7 +159,7 @@ def test_a_text_does_not_depend_on_its_batch(recognizer: Recognizer) -> None:
     audios = [
         piece(silence(0.5), tone(HIGH, 0.4), silence(0.6)),
         piece(silence(0.2), tone(LOW, 0.4), silence(2.2)),
-        piece(tone(LOW, 0.3), silence(0.4), tone(HIGH, 0.4), silence(8.0)),
+        piece(*[tone(LOW, 0.3), silence(0.4), tone(HIGH, 0.4), silence(0.9)] * 4),
     ]
     assert len({heard_seconds(audio.window) for audio in audios}) > 1
     alone = [recognizer.recognise([audio], TIMED, Context())[0] for audio in audios]
