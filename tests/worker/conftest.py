@@ -214,15 +214,17 @@ def clips(two_cities_wav: Path, sample_wav: Path, beckett_wav: Path) -> dict[str
 
 @pytest.fixture(scope="session")
 def recording(clips: dict[str, Pcm], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A minute, five windows or more."""
+    """Five windows of about 6 s."""
     cities, call, beckett = clips["cities"], clips["call"], clips["beckett"]
+    second = SAMPLE_RATE
     parts = (
-        beckett,
-        cities[: 12 * SAMPLE_RATE],
-        call[: 9 * SAMPLE_RATE],
-        cities[12 * SAMPLE_RATE :][: 9 * SAMPLE_RATE],
+        beckett[: 6 * second],
+        cities[: 6 * second],
+        call[: 6 * second],
+        cities[6 * second : 12 * second],
+        beckett[6 * second :],
     )
-    return write(tmp_path_factory.mktemp("speech") / "long.wav", *parts, beckett[: 5 * SAMPLE_RATE])
+    return write(tmp_path_factory.mktemp("speech") / "long.wav", *parts)
 
 
 @pytest.fixture(scope="session")

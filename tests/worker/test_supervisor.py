@@ -105,7 +105,9 @@ def house(tmp_path: Path) -> Iterator[House]:
     yield made
     if made.process is not None:
         made.process.kill()
-        made.process.communicate()
+        made.process.wait()
+        assert made.process.stderr is not None
+        made.process.stderr.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV, signal.SIGSTOP])
