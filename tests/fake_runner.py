@@ -2,8 +2,8 @@
 """A runner of chapters that hears nothing, and a worker process around it.
 
 What it does is written in the job's prompt as JSON: how many ``windows`` there are, at which of them it ``hold``s until
-a file opens the gate, which ``error`` the last one raises, how many seconds ``each`` takes, how often it is ``flaky``. Every window that is
-recognised is a line in a log, so that tests can count what was done twice.
+a file opens the gate, which ``error`` the last one raises, how many seconds ``each`` takes, how often it is ``flaky``.
+Every window that is recognised is a line in a log, so that tests can count what was done twice.
 """
 
 from __future__ import annotations

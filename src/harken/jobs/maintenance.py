@@ -27,6 +27,9 @@ ORPHANED = 3600.0
 HISTORY = 3600.0
 """Seconds that the queue's record of an ended workflow is kept, for people who look into what happened."""
 
+DEADLINES = 5.0
+"""Seconds between two looks for jobs whose deadline has passed. A worker looks at its own jobs' all the time."""
+
 _BATCH = 100
 _ENDED = [
     WorkflowStatusString.SUCCESS.value,
@@ -67,7 +70,7 @@ class Maintenance:
         self._thread = threading.Thread(target=self._run, name="maintenance", daemon=True)
         every = retention.every
         self._duties: dict[str, tuple[float, Callable[[], None]]] = {
-            "deadlines": (min(1.0, every), self.end_overdue),
+            "deadlines": (min(DEADLINES, every), self.end_overdue),
             "audio": (every, self.sweep_audio),
             "results": (every, self.sweep_results),
             "history": (every, self.sweep_history),
@@ -130,8 +133,13 @@ class Maintenance:
             yield from jobs
 
     def _run(self) -> None:
+        due = dict.fromkeys(self._duties, 0.0)
         while not self._stopping.wait(min(1.0, self._retention.every)):
             for name, (every, duty) in self._duties.items():
+                now = time.monotonic()
+                if now < due[name]:
+                    continue
+                due[name] = now + every
                 try:
                     if self._roster.take_duty(name, every):
                         duty()

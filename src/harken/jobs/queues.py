@@ -118,9 +118,10 @@ class Desk:
                 bell.close()
 
     def _follow(self, bell: Bell) -> None:
-        waiting: set[Lane] = set()
+        # What was entered before anybody listened was not announced to us.
+        waiting = bell.waiting()
         while not self._stopping.is_set():
+            for lane in waiting & self._doorbells.keys():
+                self._doorbells[lane].ring()
             if bell.wait(_AGAIN if waiting else _QUIET) or waiting:
                 waiting = bell.waiting()
-                for lane in waiting & self._doorbells.keys():
-                    self._doorbells[lane].ring()

@@ -2,7 +2,7 @@
 """Waking workers at once when a job is entered, without asking the queue all the time.
 
 PostgreSQL notifies. SQLite cannot; yet it counts the changes that other connections commit, and asking for that counter
-takes three microseconds, so it is asked a hundred times a second.
+takes three microseconds, so it is asked fifty times a second.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from harken.store.database import is_sqlite
 from harken.store.tables import PREFIX, jobs
 
 _CHANNEL = f"{PREFIX}jobs"
-_PAUSE = 0.01
+_PAUSE = 0.02
 """Seconds between two looks at SQLite's counter."""
 
 
