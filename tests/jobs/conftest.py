@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 from tests.fake_runner import Folder, build
-from tests.jobs.house import House
+from tests.jobs.house import House, until
 
 import harken.jobs.engine
 from harken.jobs.engine import DurableJobs
@@ -62,4 +63,6 @@ def start_executor(house: House) -> Iterator[StartExecutor]:
     yield start
     for executor in started:
         executor.stop(0.0)
+        # One that waits for what never comes would keep the process from ending.
+        until(lambda: not [thread.name for thread in threading.enumerate() if thread.name.startswith("dbos-executor")])
     engine.dispose()

@@ -8,6 +8,7 @@ import inspect
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -22,7 +23,7 @@ from harken.ports import Executor
 
 
 def test_the_private_parts_of_the_queue_are_as_they_were() -> None:
-    """If this fails after an upgrade: read jobs/recovery.py and jobs/queues.py beside the new dbos before changing it."""
+    """If this fails after an upgrade: read jobs/recovery.py and jobs/queues.py beside the new dbos."""
     assert importlib.metadata.version("dbos") == "3.4.0"
     assert list(inspect.signature(DBOS._recover_pending_workflows).parameters) == ["executor_ids"]
     assert list(inspect.signature(queue_worker_thread).parameters) == ["stop_event", "dbos", "queue"]
@@ -92,10 +93,10 @@ class _Sweep:
         self.back: list[str] = []
         self.resumed: list[str] = []
         self.in_hand: set[str] = set()
-        monkeypatch.setattr(recovery.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
         monkeypatch.setattr(recovery, "running_workflows", lambda: dict(self.running))
         monkeypatch.setattr(recovery, "put_back", lambda executors: self.back.extend(sorted(executors)))
-        monkeypatch.setattr(recovery.DBOS, "resume_workflow", self.resumed.append)
+        monkeypatch.setattr(DBOS, "resume_workflow", self.resumed.append)
         self.roster = _Roster(*others)
         self.me = this_process()
         self.pulse = Pulse(self.roster, self.me, 5.0, lambda: self.in_hand, lambda: None)
@@ -158,9 +159,7 @@ def test_a_claimed_job_that_never_began_is_put_back_at_the_second_look(monkeypat
     assert sweep.back == []
 
 
-def test_a_heartbeat_that_fails_is_tried_again(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_failed_heartbeat_is_tried_again(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     roster = _Roster()
     roster.failing = True
     monkeypatch.setattr(recovery, "running_workflows", dict)

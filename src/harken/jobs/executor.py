@@ -7,6 +7,7 @@ One a process, because DBOS is one a process. Knows no model; the runner of chap
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 
 import sqlalchemy as sa
@@ -15,12 +16,15 @@ from dbos import DBOS
 from harken.jobs.maintenance import Maintenance, Retention
 from harken.jobs.names import APPLICATION, SERIALIZER, VERSION
 from harken.jobs.queues import Desk
-from harken.jobs.recovery import Pulse, put_back, this_process
+from harken.jobs.recovery import Pulse, put_back, running_workflows, this_process
 from harken.jobs.workflows import Transcriptions
 from harken.model import Lane
 from harken.ports import Bell, BlobStore, ChapterRunner, Roster, Store
 
 log = logging.getLogger(__name__)
+
+_SETTLING = 5.0
+"""Seconds that the queue gets to record the ends of jobs, when a worker leaves."""
 
 
 class WorkerExecutor:
@@ -113,9 +117,19 @@ class WorkerExecutor:
         if not self._jobs.stop(drain):
             log.warning("jobs that do not stop: %s", sorted(self._jobs.running()))
         self._pulse.stop()
+        self._settle()
         put_back([self.id])
         self._roster.leave(self.id)
         DBOS.destroy(destroy_registry=True)
+
+    def _settle(self) -> None:
+        """Wait until the queue has recorded the end of every job that ended here, so that none of them is put back."""
+        deadline = time.monotonic() + _SETTLING
+        while time.monotonic() < deadline:
+            ours = {workflow for workflow, executor in running_workflows().items() if executor == self.id}
+            if ours <= self._jobs.left() | self._jobs.running():
+                return
+            time.sleep(0.01)
 
     def _ring(self) -> None:
         if self._desk is not None:

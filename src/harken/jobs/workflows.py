@@ -84,6 +84,7 @@ class Transcriptions:
         self._runner = runner
         self._clock = clock
         self._running: dict[str, int] = {}
+        self._left: set[str] = set()
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._aborting = threading.Event()
@@ -100,6 +101,11 @@ class Transcriptions:
         """Ids of the jobs in hand."""
         with self._changed:
             return set(self._running)
+
+    def left(self) -> set[str]:
+        """Ids of the jobs that were let go before their end."""
+        with self._changed:
+            return set(self._left)
 
     def stop(self, drain: float) -> bool:
         """Let go of every job at the end of its chapter, or in the middle after ``drain`` seconds; whether all did."""
@@ -238,8 +244,13 @@ class Transcriptions:
     def _counted(self, job_id: str) -> Iterator[None]:
         with self._changed:
             self._running[job_id] = self._running.get(job_id, 0) + 1
+            self._left.discard(job_id)
         try:
             yield
+        except LeftOff:
+            with self._changed:
+                self._left.add(job_id)
+            raise
         finally:
             with self._changed:
                 self._running[job_id] -= 1
