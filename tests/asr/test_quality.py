@@ -29,6 +29,7 @@ def test_silence_is_not_searched_again_and_is_dropped() -> None:
     silent = reading("Hm.", logprob=-1.5, silence=0.8)
     assert not silent.failed
     assert drop_reason(silent) is DropReason.NO_SPEECH
+    assert drop_reason(reading("I'm sorry, " * 30, logprob=-0.1, silence=0.7)) is DropReason.NO_SPEECH
 
 
 @pytest.mark.parametrize(("logprob", "silence"), [(-1.5, 0.2), (-0.3, 0.9)])

@@ -168,20 +168,21 @@ class Decoder:
             )
         return _hypothesis(result, search.temperature)
 
-    def align(
-        self, encoded: Encoded, start: Sequence[int], texts: Sequence[Sequence[int]], seconds: Sequence[float]
-    ) -> list[Alignment]:
-        """When each token of each clip's text was heard, by dynamic time warping over the cross attention.
+    def align(self, encoded: Encoded, row: int, start: Sequence[int], text: Sequence[int], seconds: float) -> Alignment:
+        """When each token of one clip's text was heard, by dynamic time warping over the cross attention.
+
+        Clips are aligned alone: CTranslate2 pads the texts of a batch, and then times depend on the longest.
 
         Args:
-            encoded: as many clips as texts.
-            start: the start sequence, one for all.
-            texts: text tokens, none empty.
-            seconds: length of each clip; what comes after is not looked at.
+            encoded: the batch that holds the clip.
+            row: which one it is.
+            start: the start sequence.
+            text: text tokens, not empty.
+            seconds: length of the clip; what comes after is not looked at.
         """
-        frames = [max(2, round(length * FRAMES_PER_SECOND)) for length in seconds]
-        found = self._model.align(encoded.view, list(start), [list(text) for text in texts], frames)
-        return [_alignment(result, len(text)) for result, text in zip(found, texts, strict=True)]
+        frames = max(2, round(seconds * FRAMES_PER_SECOND))
+        (found,) = self._model.align(encoded.rows([row]).view, list(start), [list(text)], frames)
+        return _alignment(found, len(text))
 
 
 def _hypothesis(result: Any, temperature: float) -> Hypothesis:

@@ -84,8 +84,10 @@ class Reading:
 
     @property
     def silent(self) -> bool:
-        """Whether the model itself says that nobody speaks: unsure of the text and sure of no speech."""
-        return self.hypothesis.no_speech_prob > NO_SPEECH and self.hypothesis.avg_logprob < LOW_LOGPROB
+        """Whether the model itself says that nobody speaks: sure of no speech, and unsure of the text or in a loop."""
+        return self.hypothesis.no_speech_prob > NO_SPEECH and (
+            self.hypothesis.avg_logprob < LOW_LOGPROB or self.repetitive
+        )
 
     @property
     def failed(self) -> bool:

@@ -222,31 +222,24 @@ class WhisperRecognizer:
 
     def _time_words(self, encoded: Encoded, clips: list[_Clip], texts: list[list[Segment]], options: Options) -> None:
         """Put words into the segments of each clip, and fit the segments' times to them."""
-        by_language: dict[str, list[int]] = defaultdict(list)
-        for row, segments in enumerate(texts):
-            if segments:
-                by_language[segments[0].language or "en"].append(row)
-        for language, rows in by_language.items():
-            aligned = self._decoder.align(
-                encoded.rows(rows),
+        for row, (clip, segments) in enumerate(zip(clips, texts, strict=True)):
+            if not segments:
+                continue
+            window, language = clip.window, segments[0].language or "en"
+            alignment = self._decoder.align(
+                encoded,
+                row,
                 self._tokens.start_sequence(language if self._decoder.multilingual else None, options.task),
-                [[token for segment in texts[row] for token in segment.tokens] for row in rows],
-                [clips[row].window.duration for row in rows],
+                [token for segment in segments for token in segment.tokens],
+                window.duration,
             )
-            for row, alignment in zip(rows, aligned, strict=True):
-                window = clips[row].window
-                grouped = [self._tokens.words(segment.tokens, language) for segment in texts[row]]
-                words = settle(
-                    group(chain.from_iterable(grouped), alignment.starts, alignment.probabilities, window.start),
-                    window.speech,
-                    window.start,
-                    window.end,
-                )
-                remaining = iter(words)
-                texts[row] = [
-                    _with_words(segment, tuple(islice(remaining, len(own))))
-                    for segment, own in zip(texts[row], grouped, strict=True)
-                ]
+            grouped = [self._tokens.words(segment.tokens, language) for segment in segments]
+            timed = group(chain.from_iterable(grouped), alignment.starts, alignment.probabilities, window.start)
+            remaining = iter(settle(timed, window.speech, window.start, window.end))
+            texts[row] = [
+                _with_words(segment, tuple(islice(remaining, len(own))))
+                for segment, own in zip(segments, grouped, strict=True)
+            ]
 
 
 def _with_words(segment: Segment, words: tuple[Word, ...]) -> Segment:
