@@ -220,7 +220,7 @@ def recording(clips: dict[str, Pcm], tmp_path_factory: pytest.TempPathFactory) -
     parts = (
         beckett[: 6 * second],
         cities[: 6 * second],
-        call[: 6 * second],
+        call[7 * second : 13 * second],
         cities[6 * second : 12 * second],
         beckett[6 * second :],
     )
