@@ -29,9 +29,12 @@ Span = tuple[int, int]
 class WindowParams:
     """How windows are cut. Seconds."""
 
-    longest: float = 29.0
-    """No window is longer; a second under Whisper's 30, which it needs as a margin after the last word."""
-    shortest: float = 12.0
+    longest: float = 19.0
+    """No window is longer: with its margin 20 s, which an encoder hears for half the work per second that 30 s cost.
+
+    Measured: 15 s, 19 s and 29 s give the same word errors within chance on readings, 29 s fewer in babble.
+    """
+    shortest: float = 8.0
     """A pause before this is only taken when there is none behind it, or when it is long."""
     split: float = 3.0
     """A pause this long always ends a window."""
