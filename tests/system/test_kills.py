@@ -253,6 +253,17 @@ def test_a_server_that_is_killed_goes_on_where_it_was(server: Server, recording:
     assert set(server.saved(job_id).values()) == {1}
 
 
+def test_a_server_that_is_stopped_goes_on_where_it_was(server: Server, recording: Path, undisturbed: str) -> None:
+    job_id = server.begin(recording)
+    server.stop()
+    before = server.saved(job_id)
+    assert before
+    server.process = server.command()
+    server.wait_ready()
+    assert server.text(job_id) == undisturbed
+    assert set(server.saved(job_id).values()) == {1}
+
+
 def test_a_second_server_on_the_data_folder_is_refused(server: Server) -> None:
     second = server.command()
     assert second.wait(60) != 0

@@ -13,6 +13,9 @@ from harken.worker.supervisor import GaveUp, Program, Supervisor
 
 log = logging.getLogger(__name__)
 
+GRACE = 5.0
+"""Seconds beyond the drain that a program gets to put down what it did not finish, before it is killed."""
+
 
 def serve(settings: Settings) -> int:
     """Run the API and a worker under a supervisor until told to stop; returns the exit status.
@@ -30,7 +33,7 @@ def serve(settings: Settings) -> int:
         log.info("harken on http://%s:%d, data in %s; Ctrl-C stops it", f"[{host}]" if ":" in host else host, port,
                  settings.data_dir)  # fmt: skip
         try:
-            Supervisor(programs, drain=settings.drain_seconds, dead_after=settings.dead_after).run()
+            Supervisor(programs, drain=settings.drain_seconds + GRACE, dead_after=settings.dead_after).run()
         except GaveUp as error:
             log.error("%s", error)  # noqa: TRY400 - it is no surprise, and the program itself said why
             return 1
