@@ -12,7 +12,7 @@ from harken.asr.windows import Heard, Span, WindowParams, next_window, quietest
 
 SECOND = 31.25
 """Frames."""
-PARAMS = WindowParams(longest=29.0, shortest=12.0)
+PARAMS = WindowParams()
 LONGEST = round(PARAMS.longest * SECOND)
 PAD = round(PARAMS.pad * SECOND)
 

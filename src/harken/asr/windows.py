@@ -29,12 +29,9 @@ Span = tuple[int, int]
 class WindowParams:
     """How windows are cut. Seconds."""
 
-    longest: float = 19.0
-    """No window is longer: with its margin 20 s, which an encoder hears for half the work per second that 30 s cost.
-
-    Measured: 15 s, 19 s and 29 s give the same word errors within chance on readings, 29 s fewer in babble.
-    """
-    shortest: float = 8.0
+    longest: float = 29.0
+    """No window is longer; a second under Whisper's 30, which it needs as a margin after the last word."""
+    shortest: float = 12.0
     """A pause before this is only taken when there is none behind it, or when it is long."""
     split: float = 3.0
     """A pause this long always ends a window."""
@@ -49,6 +46,19 @@ class WindowParams:
 
     opening: float = 10.0
     """The first window of a long recording is no longer than this, so that its words come soon."""
+
+    longest_of_long: float = 19.0
+    """The same in a long recording: with the margin 20 s, heard for half the work per second that 30 s cost.
+
+    Word errors on long readings are the same within chance; in short recordings the words around one count for more.
+    """
+    shortest_of_long: float = 8.0
+
+    @property
+    def of_long(self) -> WindowParams:
+        """How a long recording is cut."""
+        longest = min(self.longest_of_long, self.longest)
+        return replace(self, longest=longest, shortest=min(self.shortest_of_long, self.shortest))
 
     @property
     def first(self) -> WindowParams:

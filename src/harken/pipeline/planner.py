@@ -87,6 +87,8 @@ class Planner:
         self.info: MediaInfo = self._decoder.info
         """What the headers say."""
         self._long = (self.info.duration or _LONG) - options.offset >= _LONG and (options.duration or _LONG) >= _LONG
+        if self._long:
+            self._windows = self._windows.of_long
         if self._decoder.rows > MAX_SPLIT:
             self.close()
             raise InvalidOption(
