@@ -31,6 +31,7 @@ from harken.ports import ChapterDone
 from harken.store import FolderBlobs, SqlBell, SqlRoster, SqlStore, connect
 
 WIDTH = 4
+LIMITS = {Lane.INTERACTIVE: 16, Lane.BATCH: 2}
 SECONDS = 10.0
 """Length of a window."""
 
@@ -138,7 +139,7 @@ def build(
         blobs=FolderBlobs(folder.root / "audio"),
         runner=FakeRunner(folder),
         open_bell=lambda: SqlBell(engine),
-        limits=limits or {Lane.INTERACTIVE: 16, Lane.BATCH: 2},
+        limits=limits or LIMITS,
         retention=retention,
         dead_after=dead_after,
     )

@@ -12,10 +12,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tests.fake_runner import WIDTH, result
+from tests.fake_runner import LIMITS, WIDTH, result
 from tests.jobs.house import House, Worker, until
 
 from harken.model import Job, JobState, Lane, WindowResult
+
+AT_ONCE = sum(LIMITS.values())
+"""Windows that a worker has under way at most: one of each job in its hands."""
 
 
 def _texts(count: int) -> list[str]:
@@ -117,28 +120,30 @@ def test_a_worker_that_leaves_hands_over(house: House) -> None:
 
 @pytest.mark.slow
 def test_chaos(house: House) -> None:
-    """Worker after worker is killed, while jobs come in: none is lost, and little is done twice."""
+    """Worker after worker is killed, at work or before, while jobs come in: none is lost, little done twice."""
     chance = random.Random(1)
     workers = [house.worker(dead_after=2.0) for _ in range(3)]
-    jobs: list[Job] = []
     sizes: dict[str, int] = {}
+    jobs: list[Job] = []
     kills = 0
-    deadline = time.monotonic() + 25.0
+    deadline = time.monotonic() + 20.0
     while time.monotonic() < deadline:
-        size = chance.randint(3, 12)
-        job = house.submit(windows=size, each=0.1, owner=str(len(jobs) % 3), lane=chance.choice(list(Lane)))
-        jobs.append(job)
-        sizes[job.id] = size
-        victim = chance.choice(workers).wait_ready()
-        until(lambda: any(house.store.job(job.id).state is JobState.PROCESSING for job in jobs[-6:]))
-        victim.kill()
-        victim.close()
+        for lane in (Lane.BATCH, Lane.INTERACTIVE):
+            size = chance.randint(3, 12)
+            job = house.submit(windows=size, each=0.1, owner=str(len(jobs) % 3), lane=lane)
+            jobs.append(job)
+            sizes[job.id] = size
+        last = jobs[-1]
+        until(lambda last=last: house.recognised(last))  # type: ignore[misc]
+        at = chance.randrange(len(workers))
+        workers[at].kill()
         kills += 1
-        workers[workers.index(victim)] = house.worker(dead_after=2.0)
+        workers[at] = house.worker(dead_after=2.0)
     ended = [house.ended(job) for job in jobs]
     assert [(job.state, job.error_code) for job in ended] == [(JobState.COMPLETED, None)] * len(jobs)
     for job in jobs:
         assert house.texts(job) == _texts(sizes[job.id])
-    windows = sum(sizes.values())
-    assert kills >= 5
-    assert len(house.folder.done()) - windows <= kills * 18, "at most the windows under way are done again"
+    again = len(house.folder.done()) - sum(sizes.values())
+    print(f"{len(jobs)} jobs, {sum(sizes.values())} windows, {kills} kills, {again} windows done again")
+    assert kills >= 3
+    assert again <= kills * AT_ONCE, "no more than what was under way"

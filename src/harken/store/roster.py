@@ -51,5 +51,6 @@ class SqlRoster:
                 .on_conflict_do_update(
                     index_elements=["name"], set_={"done": self._now}, where=duties.c.done <= self._now - every
                 )
+                .returning(duties.c.name)
             )
-            return bool(taken.rowcount)
+            return taken.one_or_none() is not None

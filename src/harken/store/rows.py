@@ -21,8 +21,8 @@ from harken.model import (
 )
 
 _AS_THEY_ARE = (
-    "id", "owner", "created", "updated", "audio", "size", "duration", "position", "started", "ended", "deadline",
-    "cancel_requested", "error_code", "error_message", "attempts",
+    "id", "owner", "filename", "created", "updated", "audio", "size", "duration", "position", "started", "ended",
+    "deadline", "cancel_requested", "error_code", "error_message", "attempts",
 )  # fmt: skip
 
 
@@ -32,7 +32,6 @@ def job_values(job: Job) -> dict[str, Any]:
         **{name: getattr(job, name) for name in _AS_THEY_ARE},
         "state": job.state.value,
         "lane": job.lane.value,
-        "filename": text(job.filename),
         "options": dump(job.options),
         "warnings": dump(job.warnings),
         "view": json.dumps(job.view),
@@ -46,7 +45,6 @@ def job_from(row: sa.Row[Any]) -> Job:
         **{name: data[name] for name in _AS_THEY_ARE},
         state=JobState(data["state"]),
         lane=Lane(data["lane"]),
-        filename=data["filename"],
         options=options_from(json.loads(data["options"])),
         warnings=tuple(json.loads(data["warnings"])),
         view=json.loads(data["view"]),
@@ -66,8 +64,3 @@ def load_result(value: str) -> WindowResult:
 def load_transcript(value: str) -> Transcript:
     """The transcript of a JSON text."""
     return transcript_from(json.loads(value))
-
-
-def text(value: str) -> str:
-    """``value`` as a database can hold it: no half characters, and no NUL, which PostgreSQL refuses."""
-    return value.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")

@@ -191,9 +191,7 @@ class SqlStore:
     def fail(self, job_id: str, code: str, message: str) -> Job:
         """See :class:`~harken.ports.Store`."""
         with writing(self._engine) as connection:
-            job = self._end(
-                connection, job_id, JobState.FAILED, error_code=rows.text(code), error_message=rows.text(message)
-            )
+            job = self._end(connection, job_id, JobState.FAILED, error_code=code, error_message=message)
             return job or self._one(connection, job_id)
 
     def cancelled(self, job_id: str) -> Job:
@@ -283,7 +281,7 @@ class SqlStore:
 
 
 def _not_found(job_id: str) -> JobNotFound:
-    return JobNotFound(f"there is no job {rows.text(job_id)}")
+    return JobNotFound(f"there is no job {job_id!r}")
 
 
 def _cursor(job: Job) -> str:

@@ -15,6 +15,30 @@ VERSION_TABLE = f"{PREFIX}version"
 HEAD = "0001"
 """Revision of the newest migration; a database that has it needs no Alembic at start."""
 
+
+class Plain(sa.TypeDecorator[str]):
+    """Text as every database can hold it: no half characters, and no NUL, which PostgreSQL refuses.
+
+    It mends what is looked for too, so that an odd id is merely not found.
+    """
+
+    impl: type[sa.String] = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: sa.Dialect) -> str | None:  # noqa: ARG002
+        """``value``, mended."""
+        if value is None:
+            return None
+        return value.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+class PlainKey(Plain):
+    """The same with a length in the database; what is looked for may be longer."""
+
+    impl = sa.String
+    cache_ok = True
+
+
 metadata = sa.MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -27,15 +51,15 @@ metadata = sa.MetaData(
 jobs = sa.Table(
     f"{PREFIX}jobs",
     metadata,
-    sa.Column("id", sa.String(36), primary_key=True),
-    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("id", PlainKey(36), primary_key=True),
+    sa.Column("owner", Plain, nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
     sa.Column("lane", sa.String(16), nullable=False),
     sa.Column("options", sa.Text, nullable=False),
-    sa.Column("filename", sa.Text, nullable=False),
+    sa.Column("filename", Plain, nullable=False),
     sa.Column("created", sa.Double, nullable=False),
     sa.Column("updated", sa.Double, nullable=False),
-    sa.Column("audio", sa.String(36)),
+    sa.Column("audio", PlainKey(36)),
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("duration", sa.Double),
     sa.Column("position", sa.Double, nullable=False),
@@ -43,8 +67,8 @@ jobs = sa.Table(
     sa.Column("ended", sa.Double),
     sa.Column("deadline", sa.Double),
     sa.Column("cancel_requested", sa.Boolean, nullable=False),
-    sa.Column("error_code", sa.Text),
-    sa.Column("error_message", sa.Text),
+    sa.Column("error_code", Plain),
+    sa.Column("error_message", Plain),
     sa.Column("warnings", sa.Text, nullable=False),
     sa.Column("view", sa.Text, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
@@ -61,16 +85,16 @@ sa.Index(f"ix_{PREFIX}jobs_kept_audio", jobs.c.ended, sqlite_where=_kept, postgr
 idempotency = sa.Table(
     f"{PREFIX}idempotency",
     metadata,
-    sa.Column("owner", sa.Text, primary_key=True),
+    sa.Column("owner", Plain, primary_key=True),
     sa.Column("key", sa.String(64), primary_key=True),
-    sa.Column("fingerprint", sa.Text, nullable=False),
-    sa.Column("job_id", sa.String(36), sa.ForeignKey(jobs.c.id, ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("fingerprint", Plain, nullable=False),
+    sa.Column("job_id", PlainKey(36), sa.ForeignKey(jobs.c.id, ondelete="CASCADE"), nullable=False, index=True),
 )
 
 windows = sa.Table(
     f"{PREFIX}windows",
     metadata,
-    sa.Column("job_id", sa.String(36), sa.ForeignKey(jobs.c.id, ondelete="CASCADE"), primary_key=True),
+    sa.Column("job_id", PlainKey(36), sa.ForeignKey(jobs.c.id, ondelete="CASCADE"), primary_key=True),
     sa.Column("idx", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("result", sa.Text, nullable=False),
 )
@@ -78,14 +102,14 @@ windows = sa.Table(
 transcripts = sa.Table(
     f"{PREFIX}transcripts",
     metadata,
-    sa.Column("job_id", sa.String(36), sa.ForeignKey(jobs.c.id, ondelete="CASCADE"), primary_key=True),
+    sa.Column("job_id", PlainKey(36), sa.ForeignKey(jobs.c.id, ondelete="CASCADE"), primary_key=True),
     sa.Column("transcript", sa.Text, nullable=False),
 )
 
 executors = sa.Table(
     f"{PREFIX}executors",
     metadata,
-    sa.Column("id", sa.String(64), primary_key=True),
+    sa.Column("id", PlainKey(64), primary_key=True),
     sa.Column("host", sa.Text, nullable=False),
     sa.Column("pid", sa.Integer, nullable=False),
     sa.Column("born", sa.BigInteger, nullable=False),
