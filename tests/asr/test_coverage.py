@@ -15,6 +15,11 @@ def test_a_tail_of_a_second_is_worth_it() -> None:
     assert uncovered([(0.0, 4.2)], [(0.0, 3.0)]) == []
 
 
+def test_any_tail_is_worth_it_where_the_model_says_that_speech_goes_on() -> None:
+    assert uncovered([(0.0, 4.0)], [(0.0, 3.2)], goes_on=True) == [(3.5, 4.0)]
+    assert uncovered([(0.0, 4.0)], [(0.0, 3.8)], goes_on=True) == []
+
+
 def test_a_hole_between_texts_must_be_longer() -> None:
     assert uncovered([(0.0, 20.0)], [(0.0, 8.0), (14.0, 20.0)]) == [(8.3, 13.7)]
     assert uncovered([(0.0, 20.0)], [(0.0, 8.0), (10.0, 20.0)]) == []

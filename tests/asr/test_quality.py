@@ -48,6 +48,12 @@ def test_text_that_does_not_repeat_itself_is_better() -> None:
     assert max(loop, sane, key=lambda item: item.rank) is sane
 
 
+def test_text_that_stops_early_is_worse() -> None:
+    early = Reading(Hypothesis((1,), -0.2, 0.0), "a transition between", unfinished=True)
+    whole = Reading(Hypothesis((1,), -0.4, 0.0), "a transition between Gothic and Roman.")
+    assert max(early, whole, key=lambda item: item.rank) is whole
+
+
 def test_a_loop_keeps_its_first_round() -> None:
     assert keep_rounds((7, 8, 1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 3, 1)) == 5
     assert keep_rounds((5, 5, 5, 6)) == 4

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harken.asr.timestamps import pieces
+from harken.asr.timestamps import goes_on, pieces
 from harken.asr.tokens import WhisperTokens
 from harken.errors import ModelUnavailable
 
@@ -67,6 +67,14 @@ def test_timestamps_cut_a_hypothesis(vocabulary: WhisperTokens) -> None:
         (0.2, 1.2, hello, True),
         (1.5, 4.0, world, False),
     ]
+
+
+def test_a_start_at_the_end_says_that_speech_goes_on(vocabulary: WhisperTokens) -> None:
+    zero = vocabulary.first_timestamp
+    hello = vocabulary.encode(" Hello")
+    assert goes_on([zero, *hello, zero + 60, zero + 60], vocabulary) == pytest.approx(1.2)
+    assert goes_on([zero, *hello, zero + 60], vocabulary) is None
+    assert goes_on([], vocabulary) is None
 
 
 def test_times_never_run_back_or_out(vocabulary: WhisperTokens) -> None:
