@@ -320,6 +320,19 @@ def test_conditioning_goes_window_by_window_with_what_was_said() -> None:
     assert echo.calls[2][1].text == "".join(result.segments[0].text for result in results[:2])
 
 
+def test_doubtful_text_is_not_passed_on() -> None:
+    options = Options(language="en", condition_on_previous_text=True)
+    said = Segment(0, 4, " Well.", temperature=0.4)
+
+    def told(*segments: Segment) -> str:
+        result = WindowResult(Window(0, 10), segments, language="en")
+        return pipeline.advance(Cursor(context=Context(text=" Before.")), 10, False, [result], options).context.text
+
+    assert told(said) == " Before. Well."
+    assert told(said, replace(said, temperature=0.8)) == ""
+    assert told(replace(said, compression_ratio=2.5), said) == " Well."
+
+
 def test_context_holds_only_what_may_be_used() -> None:
     result = WindowResult(Window(0, 10, ((1, 4),)), (Segment(1, 4, " Hallo"),), language="de")
     given, free = Options(language="de"), Options()

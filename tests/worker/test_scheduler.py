@@ -24,8 +24,9 @@ def _task(
     key: str = "k",
     model: str = "m",
     parallel: int | None = None,
+    together: int | None = None,
 ) -> Task[int]:
-    return Task(lane, caller, f"{caller}/{job}", model, key, next(_numbers), parallel)
+    return Task(lane, caller, f"{caller}/{job}", model, key, next(_numbers), parallel, together)
 
 
 tasks = st.lists(
@@ -94,6 +95,15 @@ def test_one_callers_many_windows_never_starve_anothers_one(many: int, limit: in
     scheduler.add([modest])
     first_two = [scheduler.take(limit), scheduler.take(limit)]
     assert any(modest in batch for batch in first_two)
+
+
+@given(st.integers(1, 30), st.integers(1, 9), st.integers(1, 9))
+def test_no_batch_holds_more_windows_than_may_be_together(many: int, limit: int, together: int) -> None:
+    scheduler: Scheduler[int] = Scheduler()
+    scheduler.add(_task(job=f"j{number % 3}", together=together) for number in range(many))
+    sizes = [len(batch) for batch in _drain(scheduler, limit)]
+    full, left = divmod(many, min(limit, together))
+    assert sizes == [min(limit, together)] * full + [left] * bool(left)
 
 
 @given(st.lists(st.integers(1, 30), min_size=2, max_size=6), st.integers(1, 4))

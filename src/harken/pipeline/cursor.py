@@ -19,6 +19,11 @@ WIDTH = 16
 _KEPT_TEXT = 1_000
 """Characters of earlier text that are kept: more than the 223 tokens that Whisper can be given."""
 
+_HOT = 0.5
+"""Sampling temperature over which the earlier text is forgotten (Radford et al. 2022, section 4.5)."""
+_REPETITIVE = 2.4
+"""Compression ratio over which text repeats itself (the same)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
@@ -82,8 +87,12 @@ def _languages(context: Context, results: Sequence[WindowResult]) -> tuple[tuple
 
 
 def _text(context: Context, results: Sequence[WindowResult]) -> str:
-    said = (context.text, *(segment.text for result in results for segment in result.segments))
-    return "".join(said)[-_KEPT_TEXT:]
+    """What the next window is told. Text that is not to be believed is not passed on: it would be repeated for ever."""
+    said = context.text
+    for segment in (segment for result in results for segment in result.segments):
+        doubtful = segment.temperature > _HOT or segment.compression_ratio > _REPETITIVE
+        said = "" if doubtful else said + segment.text
+    return said[-_KEPT_TEXT:]
 
 
 def speech_seconds(result: WindowResult) -> float:

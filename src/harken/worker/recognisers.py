@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from harken.asr.engine import Context, batch_key
+from harken.asr.engine import Context, batch_key, heard_seconds
 from harken.errors import HarkenError, RecogniserCrashed, WorkerUnavailable
 from harken.model import Lane, Options, WindowResult
 from harken.worker.crew import Crew
@@ -22,6 +22,10 @@ from harken.worker.protocol import Load, ModelRef, Recognise, StoredWindow, Unlo
 from harken.worker.scheduler import Scheduler, Task
 
 log = logging.getLogger(__name__)
+
+BATCH_SECONDS = 80.0
+"""Audio in a batch of several windows at most. It bounds a child's memory, since what the decoder attends to grows with
+it, and how long a short recording waits for the batch in hand. Longer batches are hardly faster."""
 
 LOAD_SECONDS = 600.0
 """How long a model may take to load."""
@@ -91,6 +95,7 @@ class Recognisers:
                 key=batch_key(order.stored.window, order.options, order.context),
                 item=order,
                 parallel=order.options.num_workers,
+                together=max(1, int(BATCH_SECONDS // heard_seconds(order.stored.window))),
             )
             for order in orders
         )

@@ -40,6 +40,8 @@ class Task(Generic[T]):
     item: T
     parallel: int | None = None
     """Batches that may hold windows of this job at one time; None is any number."""
+    together: int | None = None
+    """Windows of its key that a batch may hold; None leaves it to the caller's limit."""
 
 
 _Queue = deque[Task[T]]
@@ -101,7 +103,7 @@ class Scheduler(Generic[T]):
                 share = math.ceil((self._size + 1) / self._takers)
             finally:
                 self._takers -= 1
-            batch = [lead, *self._mates(lead, min(limit, share) - 1)]
+            batch = [lead, *self._mates(lead, min(limit, share, lead.together or limit) - 1)]
             self._running.update({task.job for task in batch})
             return batch
 
