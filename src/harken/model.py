@@ -20,6 +20,20 @@ Channels = Literal["mix", "split"]
 
 
 @dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """What the headers of a recording say about its sound."""
+
+    duration: float | None
+    """Seconds; None where the container does not say, or says what its bytes cannot hold."""
+    channels: int
+    sample_rate: int
+    codec: str
+    container: str
+    has_video: bool
+    """Moving pictures; a cover image is none."""
+
+
+@dataclass(frozen=True, slots=True)
 class Word:
     """One word with its place in the recording: ``[start, end)`` in seconds."""
 

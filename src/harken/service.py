@@ -18,9 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from harken import pipeline
-from harken.audio.probe import MediaInfo
 from harken.errors import JobEnded, JobFailed, JobNotFinished, revive
-from harken.model import Job, JobState, Lane, Options, Transcript, WindowResult, plain
+from harken.model import Job, JobState, Lane, MediaInfo, Options, Transcript, WindowResult, plain
 from harken.models.catalog import Catalog
 from harken.ports import BlobStore, JobEngine, Page, Readiness, Store, Submission
 
@@ -54,7 +53,8 @@ class Limits:
 class Service:
     """The use cases of harken, over its ports.
 
-    ``probe`` reads a recording's headers; it runs native code on strangers' bytes, so wiring puts it in a process of its own.
+    ``probe`` reads a recording's headers. It runs native code on strangers' bytes, so wiring puts it in a process of its
+    own.
     """
 
     def __init__(

@@ -20,7 +20,7 @@ import httpx
 import pytest
 from tests.server.conftest import until, wav
 
-from harken.audio.probe import MediaInfo
+from harken.model import MediaInfo
 from harken.server.multipart import MAX_FIELD_BYTES, MAX_FIELDS
 from harken.server.uploads import OVERHEAD
 

@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
-from typing import Protocol
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from harken.model import Options, Window, WindowResult
 
-Samples = npt.NDArray[np.float32]
+if TYPE_CHECKING:
+    # This module is read by processes that never touch a sample.
+    import numpy as np
+    import numpy.typing as npt
+
+Samples: TypeAlias = "npt.NDArray[np.float32]"
 """Mono audio at :data:`harken.model.SAMPLE_RATE`, -1 to 1."""
 
 MARGIN = 1.0

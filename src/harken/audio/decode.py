@@ -24,9 +24,9 @@ import numpy.typing as npt
 from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 
-from harken.audio.probe import RATES, MediaInfo, Source, open_media
+from harken.audio.probe import RATES, Source, open_media
 from harken.errors import CorruptMedia
-from harken.model import SAMPLE_RATE
+from harken.model import SAMPLE_RATE, MediaInfo
 
 Samples = npt.NDArray[np.float32]
 """``(rows, samples)``: one row, or one for each channel."""

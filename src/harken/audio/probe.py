@@ -24,6 +24,7 @@ from av.format import ContainerFormat
 from av.stream import Disposition
 
 from harken.errors import CorruptMedia, MediaError, NoAudio, NotMedia
+from harken.model import MediaInfo
 
 Source = str | Path | BinaryIO
 """A path, or a binary file that can seek."""
@@ -48,20 +49,6 @@ _SIGNATURES = (
     (0, b"\x1a\x45\xdf\xa3"), (4, b"ftyp"), (4, b"moov"), (4, b"mdat"),
 )  # fmt: skip
 """How common containers begin: what starts so, and cannot be opened, is broken rather than something else."""
-
-
-@dataclass(frozen=True, slots=True)
-class MediaInfo:
-    """What the headers of a recording say about its sound."""
-
-    duration: float | None
-    """Seconds; None where the container does not say, or says what its bytes cannot hold."""
-    channels: int
-    sample_rate: int
-    codec: str
-    container: str
-    has_video: bool
-    """Moving pictures; a cover image is none."""
 
 
 def probe(source: Source) -> MediaInfo:

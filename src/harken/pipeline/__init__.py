@@ -8,20 +8,24 @@ done again and gives the same windows. Knows no job, no process and no wire form
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from harken.asr.engine import Context
-from harken.asr.windows import PlannedWindow
-from harken.audio.probe import MediaInfo, Source, probe
 from harken.pipeline.assembly import assemble
 from harken.pipeline.cursor import Cursor, advance, chapter_limit, cursor_from, cursor_to_dict
-from harken.pipeline.planner import Chapter, Planner
-from harken.pipeline.run import transcribe
 from harken.pipeline.validation import check_duration, validate
+
+if TYPE_CHECKING:
+    from harken.asr.windows import PlannedWindow
+    from harken.audio.probe import Source, probe
+    from harken.pipeline.planner import Chapter, Planner
+    from harken.pipeline.run import transcribe
 
 __all__ = [
     "Chapter",
     "Context",
     "Cursor",
-    "MediaInfo",
     "PlannedWindow",
     "Planner",
     "Source",
@@ -35,3 +39,19 @@ __all__ = [
     "transcribe",
     "validate",
 ]
+
+_NATIVE = {
+    "Chapter": "harken.pipeline.planner",
+    "PlannedWindow": "harken.asr.windows",
+    "Planner": "harken.pipeline.planner",
+    "Source": "harken.audio.probe",
+    "probe": "harken.audio.probe",
+    "transcribe": "harken.pipeline.run",
+}
+"""What needs native libraries, and where it is: imported when used, since most processes only check and assemble."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _NATIVE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_NATIVE[name]), name)

@@ -17,10 +17,10 @@ import numpy as np
 
 from harken.asr.windows import Heard, PlannedWindow, Samples, Span, WindowParams, next_window
 from harken.audio.decode import Decoder
-from harken.audio.probe import MediaInfo, Source
+from harken.audio.probe import Source
 from harken.audio.vad import FRAME, SpanFinder, SpeechDetector, SpeechParams
 from harken.errors import InvalidOption
-from harken.model import SAMPLE_RATE, Options, Window
+from harken.model import SAMPLE_RATE, MediaInfo, Options, Window
 
 MAX_SPLIT = 16
 """Channels that can be kept apart."""

@@ -10,9 +10,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from harken.asr.engine import Recognizer, load
-from harken.audio.probe import MediaInfo
 from harken.audio.probe import probe as read_headers
 from harken.audio.vad import SileroDetector, SpeechDetector
+from harken.model import MediaInfo
 from harken.worker.protocol import ModelRef
 
 

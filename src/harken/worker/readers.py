@@ -24,7 +24,7 @@ from harken.worker.process import Child, ChildDied, ChildSettings
 from harken.worker.protocol import Close, Plan, Planned, Prepare, Probe
 
 if TYPE_CHECKING:
-    from harken.audio.probe import MediaInfo
+    from harken.model import MediaInfo
 
 log = logging.getLogger(__name__)
 
