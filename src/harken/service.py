@@ -53,7 +53,7 @@ class Limits:
 class Service:
     """The use cases of harken, over its ports.
 
-    ``probe`` reads a recording's headers. It runs native code on strangers' bytes, so wiring puts it in a process of its
+    ``probe`` reads a recording's headers. It runs native code on strangers' bytes, so wiring gives it a process of its
     own.
     """
 
