@@ -3,14 +3,18 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from dbos import DBOSClient, WorkflowStatusString
+from dbos._sys_db import SystemDatabase
 from tests.fake_runner import result
-from tests.jobs.house import House, until
+from tests.jobs.house import PATIENCE, House, until
 
 from harken.errors import JobEnded, JobNotFound
+from harken.jobs.names import SERIALIZER
 from harken.jobs.workflows import MAX_ATTEMPTS
 from harken.model import JobState, Lane
 
@@ -157,3 +161,47 @@ def test_times_are_told_in_the_transcript(house: House, start_executor: StartExe
     assert transcript.timing.queued >= 0.1
     assert transcript.timing.processing >= 0.1
     assert transcript.model == "base"
+
+
+def test_what_ended_is_not_put_back_by_a_worker_that_leaves(
+    house: House, start_executor: StartExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record = SystemDatabase.update_workflow_outcome
+    leaving = threading.Event()
+
+    def slow(*args: Any, **how: Any) -> bool:
+        leaving.wait(PATIENCE)
+        time.sleep(0.3)
+        return record(*args, **how)
+
+    monkeypatch.setattr(SystemDatabase, "update_workflow_outcome", slow)
+    job = house.submit()
+    executor = start_executor()
+    house.ended(job)
+    leaving.set()
+    executor.stop(5.0)
+    client = DBOSClient(system_database_engine=house.engine, serializer=SERIALIZER)
+    (workflow,) = client.list_workflows()
+    client.destroy()
+    assert workflow.status == WorkflowStatusString.SUCCESS.value
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_a_job_waits_for_a_database_that_went_away(
+    house: House, start_executor: StartExecutor, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = house.submit(windows=6, hold=[2])
+    start_executor()
+    house.reached(job, 2)
+    with house.engine.connect() as connection:
+        ended = connection.exec_driver_sql(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        ).scalar()
+    assert ended
+    house.open(job, 2)
+    assert house.ended(job).state is JobState.COMPLETED
+    later = house.submit(windows=2)
+    assert house.ended(later).state is JobState.COMPLETED
+    assert house.recognised(job) == list(range(6))
+    caplog.clear()

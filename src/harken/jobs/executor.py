@@ -111,8 +111,10 @@ class WorkerExecutor:
 
         Others, or the next start, go on at once with what was put back.
         """
-        if self._desk is not None:
-            self._desk.stop()
+        if self._desk is None:
+            return
+        self._desk.stop()
+        self._desk = None
         self._maintenance.stop()
         if not self._jobs.stop(drain):
             log.warning("jobs that do not stop: %s", sorted(self._jobs.running()))
