@@ -142,10 +142,11 @@ class Refusal:
 
     @classmethod
     def of(cls, error: Exception) -> Refusal:
-        """``error`` as it crosses the pipe; one that harken does not know keeps its type in the message."""
+        """``error`` as it crosses the pipe. Of one that harken does not know only the type: a message may hold paths."""
         if isinstance(error, HarkenError):
             return cls(error.code, error.message, error.param)
-        return cls(HarkenError.code, f"{type(error).__name__}: {error}")
+        text = f"the engine failed in a way that it should not ({type(error).__name__}); the worker's log has more"
+        return cls(HarkenError.code, text)
 
     def error(self) -> HarkenError:
         """The error to raise on this side."""
