@@ -142,7 +142,7 @@ class Refusal:
 
     @classmethod
     def of(cls, error: Exception) -> Refusal:
-        """``error`` as it crosses the pipe. Of one that harken does not know only the type: a message may hold paths."""
+        """``error`` as it crosses the pipe. Of an unknown one only the type: its message may hold paths."""
         if isinstance(error, HarkenError):
             return cls(error.code, error.message, error.param)
         text = f"the engine failed in a way that it should not ({type(error).__name__}); the worker's log has more"
