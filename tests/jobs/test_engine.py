@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 from dbos import DBOSClient, WorkflowStatusString
+from dbos._core import ActiveWorkflowById
 from tests.jobs.house import House, until
 
 import harken.jobs.queues
@@ -132,3 +134,23 @@ def test_many_jobs_of_one_caller_do_not_starve_another(house: House, start_execu
     order = [job_id for job_id, _ in house.folder.done()]
     assert max(order.index(job.id) for job in few) <= 3
     assert [order.index(job.id) for job in many] == sorted(order.index(job.id) for job in many)
+
+
+def test_a_limit_holds_while_jobs_are_slow_to_begin(
+    house: House, start_executor: StartExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add = ActiveWorkflowById.add
+
+    def slow(*args: Any) -> Any:
+        time.sleep(0.2)
+        return add(*args)
+
+    monkeypatch.setattr(ActiveWorkflowById, "add", slow)
+    jobs = [house.submit(windows=2, hold=[0], lane=Lane.BATCH) for _ in range(4)]
+    start_executor(limits={Lane.BATCH: 1})
+    for job in jobs:
+        house.reached(job, 0)
+        states = [house.store.job(other.id).state for other in jobs]
+        assert states.count(JobState.PROCESSING) == 1
+        house.open(job, 0)
+        house.ended(job)

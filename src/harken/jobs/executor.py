@@ -94,12 +94,14 @@ class WorkerExecutor:
                 "run_migrations": False,
                 # Nothing here waits for its events; it would hold a connection and wake a hundred times a second.
                 "use_listen_notify": False,
+                # Likewise: it only says how long stopping waits for a thread that has nothing to do.
+                "notification_listener_polling_interval_sec": 0.2,
             }
         )
         DBOS.listen_queues([])
         self._jobs.register()
         DBOS.launch()
-        self._desk = Desk(dbos, self._limits, self._open_bell)
+        self._desk = Desk(dbos, self._limits, self._open_bell, self._begun)
         self._pulse.sweep()
         self._desk.start()
         self._pulse.start()
@@ -128,10 +130,16 @@ class WorkerExecutor:
         """Wait until the queue has recorded the end of every job that ended here, so that none of them is put back."""
         deadline = time.monotonic() + _SETTLING
         while time.monotonic() < deadline:
-            ours = {workflow for workflow, executor in running_workflows().items() if executor == self.id}
-            if ours <= self._jobs.left() | self._jobs.running():
+            if running_workflows(self.id).keys() <= self._jobs.left() | self._jobs.running():
                 return
             time.sleep(0.01)
+
+    def _begun(self) -> bool:
+        try:
+            return running_workflows(self.id).keys() <= self._jobs.running()
+        except Exception as error:  # noqa: BLE001  whatever it is, the queue's thread will meet it and knows how to wait
+            log.debug("cannot tell what was claimed: %s", error)
+            return True
 
     def _ring(self) -> None:
         if self._desk is not None:

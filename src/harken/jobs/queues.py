@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 
 from dbos import DBOS
@@ -28,14 +29,22 @@ _QUIET = 0.25
 _AGAIN = 0.05
 """The same while jobs wait for a free place, which nothing announces."""
 _REOPEN = 1.0
+_BEGINNING = 0.002
+"""Seconds between two looks at whether claimed jobs have begun."""
 
 
 class Doorbell(threading.Event):
-    """The stop event of a queue's thread, whose wait also ends when it rings."""
+    """The stop event of a queue's thread, whose wait also ends when it rings.
 
-    def __init__(self) -> None:
+    The queue counts a job that it claimed only once the job has begun, which matters when it is asked again within a
+    millisecond. So the wait goes on until ``begun`` says that nothing claimed is left to begin: else the thread would
+    claim more than its limit.
+    """
+
+    def __init__(self, begun: Callable[[], bool]) -> None:
         super().__init__()
         self._rung = threading.Event()
+        self._begun = begun
 
     def ring(self) -> None:
         """End the wait now, without stopping."""
@@ -50,6 +59,9 @@ class Doorbell(threading.Event):
         """Wait for the bell; whether it is time to stop."""
         self._rung.wait(timeout)
         self._rung.clear()
+        deadline = time.monotonic() + _FALLBACK
+        while not self.is_set() and time.monotonic() < deadline and not self._begun():
+            time.sleep(_BEGINNING)
         return self.is_set()
 
 
@@ -70,12 +82,15 @@ class Desk:
         dbos: launched, and listening to no queue itself.
         limits: jobs of a lane that this process does at a time.
         open_bell: connects to what announces new jobs.
+        begun: whether every job that was claimed has begun.
     """
 
-    def __init__(self, dbos: DBOS, limits: Mapping[Lane, int], open_bell: Callable[[], Bell]) -> None:
+    def __init__(
+        self, dbos: DBOS, limits: Mapping[Lane, int], open_bell: Callable[[], Bell], begun: Callable[[], bool]
+    ) -> None:
         self._open_bell = open_bell
         self._stopping = threading.Event()
-        self._doorbells = {lane: Doorbell() for lane in limits}
+        self._doorbells = {lane: Doorbell(begun) for lane in limits}
         self._threads = [
             threading.Thread(target=_serve, args=(dbos, self._doorbells[lane], lane, limit), name=f"lane-{lane.value}")
             for lane, limit in limits.items()

@@ -59,10 +59,14 @@ def put_back(executor_ids: Iterable[str]) -> None:
     DBOS._recover_pending_workflows(list(executor_ids))  # noqa: SLF001
 
 
-def running_workflows() -> dict[str, str | None]:
-    """Every workflow that an executor has in hand, and which executor, by workflow id."""
+def running_workflows(executor_id: str | None = None) -> dict[str, str | None]:
+    """The workflows that one executor has in hand, or every one, and which executor that is, by workflow id."""
     pending = DBOS.list_workflows(
-        status=WorkflowStatusString.PENDING.value, app_version=VERSION, load_input=False, load_output=False
+        status=WorkflowStatusString.PENDING.value,
+        app_version=VERSION,
+        executor_id=executor_id,
+        load_input=False,
+        load_output=False,
     )
     return {status.workflow_id: status.executor_id for status in pending}
 
