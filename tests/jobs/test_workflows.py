@@ -116,7 +116,7 @@ def test_deleting_a_running_job_stops_it(house: House, start_executor: StartExec
 
 
 def test_a_deadline_ends_a_running_job(house: House, start_executor: StartExecutor) -> None:
-    job = house.submit(windows=6, hold=[1], deadline=2.0)
+    job = house.submit(windows=6, hold=[1], deadline=1.0)
     executor = start_executor()
     ended = house.ended(job)
     assert (ended.state, ended.error_code) == (JobState.FAILED, "deadline_exceeded")
@@ -125,8 +125,8 @@ def test_a_deadline_ends_a_running_job(house: House, start_executor: StartExecut
 
 def test_a_deadline_ends_a_queued_job(house: House, start_executor: StartExecutor) -> None:
     blocker = house.submit(windows=2, hold=[0], lane=Lane.BATCH)
-    job = house.submit(lane=Lane.BATCH, deadline=2.0)
-    start_executor(limits={Lane.BATCH: 1})
+    job = house.submit(lane=Lane.BATCH, deadline=1.0)
+    start_executor(limits={Lane.BATCH: 1}, every=0.5)
     assert house.ended(job).error_code == "deadline_exceeded"
     house.open(blocker, 0)
     assert house.ended(blocker).state is JobState.COMPLETED
