@@ -44,7 +44,9 @@ class Settings(BaseSettings):
         description="Further presets as JSON: name to {model, compute_type, cpu_threads, and decoding defaults}.",
     )
     database_url: str | None = Field(
-        None, description="postgresql://... for several machines; unset is SQLite in the data folder."
+        None,
+        description="postgresql://... for several machines, which then share data_dir too: recordings are in it; "
+        "unset is SQLite in the data folder.",
     )
     api_keys: Listed = Field(
         (), description="Keys that may call the server, comma-separated or JSON; required off loopback."

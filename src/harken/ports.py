@@ -253,7 +253,3 @@ class ChapterRunner(Protocol):
 
     def release(self, job_id: str) -> None:
         """Forget what is kept of a job between chapters: open decoders and planned windows. For every end of a job."""
-
-
-ProgressHook = Callable[[float, float | None], None]
-"""Called with seconds done and seconds in all (None while unknown)."""

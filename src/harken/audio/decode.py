@@ -132,7 +132,7 @@ class Decoder:
         silence_left = MAX_SILENCE
         for frame in self._read_frames():
             if frame.sample_rate not in RATES:
-                self.warnings.append(f"sound at {frame.sample_rate} Hz was left out")
+                self._warn("sound at a rate that no recording has was left out")
                 continue
             samples = self._rows(_as_float(frame), rows)
             rows = samples.shape[0]

@@ -19,7 +19,7 @@ def worker(
 ) -> None:
     """Run workers only, for a server on the same database.
 
-    Set the same HARKEN_DATABASE_URL, or HARKEN_DATA_DIR, as the server has.
+    Set HARKEN_DATABASE_URL as the server has it, and HARKEN_DATA_DIR to a folder that both see: recordings are in it.
     """
     from harken.cli import processes  # noqa: PLC0415 - not for --help
 

@@ -4,9 +4,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 from types import FrameType
+from typing import NoReturn
 
 from harken.config import Settings
 from harken.jobs.executor import WorkerExecutor
@@ -26,8 +28,8 @@ BATCH_JOBS = 8
 """The same of the batch lane: enough to fill batches, few enough that a job in hand moves on."""
 
 
-def run_worker(settings: Settings) -> int:
-    """Run a worker process until it is told to stop: jobs, and the children that recognise."""
+def run_worker(settings: Settings) -> NoReturn:
+    """Be a worker process until it is told to stop: jobs, and the children that recognise."""
     stopping = threading.Event()
     failures: list[str] = []
 
@@ -72,4 +74,6 @@ def run_worker(settings: Settings) -> int:
         runtime.close(settings.drain_seconds)
     for why in failures:
         log.error("%s", why)
-    return 1 if failures else 0
+    logging.shutdown()
+    # A thread of the queue may wait for the end of a job that another worker took over; nothing of ours is left to do.
+    os._exit(1 if failures else 0)
