@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterator
 
 from harken.config import Settings
@@ -17,6 +18,8 @@ from harken.wiring.shared import database, models
 from harken.worker.process import ChildSettings
 from harken.worker.readers import Readers
 
+log = logging.getLogger(__name__)
+
 
 @contextlib.contextmanager
 def service(settings: Settings) -> Iterator[tuple[Service, ModelStore]]:
@@ -25,8 +28,8 @@ def service(settings: Settings) -> Iterator[tuple[Service, ModelStore]]:
         store = SqlStore(engine)
         weights = models(settings)
         jobs = DurableJobs(store, engine, max_queued=settings.max_queued_jobs)
-        failures: list[str] = []
-        readers = Readers(1, ChildSettings("harken-probe"), failures.append)
+        # Two, so that a recording whose headers hang one of them does not hold up everybody's.
+        readers = Readers(2, ChildSettings("harken-probe"), log.error)
         built = Service(
             store,
             FolderBlobs(settings.blob_dir),

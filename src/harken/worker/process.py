@@ -25,11 +25,15 @@ LEAVE_SECONDS = 2.0
 
 
 class ChildDied(Exception):
-    """A child died or was killed while it was asked; ``how`` says it for people."""
+    """A child died or was killed while it was asked; ``how`` says it for people.
 
-    def __init__(self, how: str) -> None:
+    ``hung`` when it was killed because it did not answer in time.
+    """
+
+    def __init__(self, how: str, *, hung: bool = False) -> None:
         super().__init__(how)
         self.how = how
+        self.hung = hung
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,7 @@ class Child:
                 self._connection.send(request)
             return self._connection.recv()
         except (EOFError, OSError) as error:
-            raise ChildDied(self._how()) from error
+            raise ChildDied(self._how(), hung=self._hung) from error
         finally:
             with self._lock:
                 self._deadline = None

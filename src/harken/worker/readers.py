@@ -3,7 +3,8 @@
 
 A recording stays open in the child that planned its first chapter, and later chapters are planned there; when that
 child is busy with another recording for long, or died, any other opens it anew and decodes forward. What was lost with
-a child is tried once more; a second death is the recording's own fault. Knows no recogniser.
+a child is tried once more; a second death is the recording's own fault. Headers that a child
+hung on are not read again. Knows no recogniser.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ PLAN_SECONDS = 120.0
 """How long planning a chapter may take; it is a second or two."""
 PROBE_SECONDS = 20.0
 """How long reading headers may take."""
+ANSWER_SECONDS = 60.0
+"""How long a caller waits for headers at most, those of others that are read before counted in."""
 _LOYALTY = 2.0
 """Seconds that a recording waits for the child that has it open, while that one is busy with another."""
 
@@ -65,21 +68,36 @@ class Readers:
 
         A chapter that takes over ``plan_timeout`` seconds to plan counts as hung.
         """
+        self._on_failure = on_failure
         self._detector = detector
         self._plan_timeout = plan_timeout
         self._changed = threading.Condition()
         self._waiting: list[_Errand] = []
         self._open: dict[str, Child] = {}
         self._closed = False
-        self.crew: Crew[_Errand] = Crew(size, child, self, on_failure)
+        self.crew: Crew[_Errand] = Crew(size, child, self, self._not_started)
 
     def plan(self, request: Plan, lane: Lane) -> Future[Planned]:
         """Plan a chapter. The future raises MediaError, RecogniserCrashed, DiskFull or WorkerUnavailable."""
-        return cast("Future[Planned]", self._add(request, lane))
+        return cast("Future[Planned]", self._add(request, lane).future)
 
     def probe(self, path: Path) -> MediaInfo:
-        """Read a recording's headers; waits. Raises MediaError, WorkerUnavailable."""
-        return cast("MediaInfo", self._add(Probe(path), Lane.INTERACTIVE).result())
+        """Read a recording's headers; waits, though not for children that cannot be started.
+
+        Raises MediaError, WorkerUnavailable.
+        """
+        errand = self._add(Probe(path), Lane.INTERACTIVE)
+        if self.crew.failure is not None:
+            self._refuse_probes(self.crew.failure)
+        try:
+            return cast("MediaInfo", errand.future.result(ANSWER_SECONDS))
+        except TimeoutError:
+            with self._changed:
+                if errand in self._waiting:
+                    self._waiting.remove(errand)
+            raise WorkerUnavailable(
+                f"the recording's headers were not read within {ANSWER_SECONDS:.0f} s; try again later"
+            ) from None
 
     def forget(self, job: str) -> None:
         """Drop what waits of a job, and close its recording."""
@@ -149,7 +167,8 @@ class Readers:
             if work is None or isinstance(work.request, Close):
                 return
             again = replace(work, deaths=work.deaths + 1)
-            if again.deaths < 2 and not self._closed:
+            once = death.hung and isinstance(work.request, Probe)
+            if again.deaths < 2 and not once and not self._closed:
                 self._waiting.append(again)
                 self._changed.notify_all()
                 return
@@ -164,17 +183,30 @@ class Readers:
                     f"and each time {death.how}"
                 ),
             )
+        elif once:
+            _fail(work, CorruptMedia(f"the recording's headers cannot be read: the decoder hung on them, {death.how}"))
         else:
             _fail(work, CorruptMedia(f"the recording's headers cannot be read: the decoder tried twice, {death.how}"))
 
-    def _add(self, request: Plan | Probe, lane: Lane) -> Future[object]:
+    def _not_started(self, why: str) -> None:
+        self._refuse_probes(why)
+        self._on_failure(why)
+
+    def _refuse_probes(self, why: str) -> None:
+        with self._changed:
+            refused = [errand for errand in self._waiting if isinstance(errand.request, Probe)]
+            self._waiting = [errand for errand in self._waiting if errand not in refused]
+        for errand in refused:
+            _fail(errand, WorkerUnavailable(why))
+
+    def _add(self, request: Plan | Probe, lane: Lane) -> _Errand:
         errand = _Errand(request, lane, Future(), time.monotonic())
         with self._changed:
             if self._closed:
                 raise WorkerUnavailable("the worker is stopping")
             self._waiting.append(errand)
             self._changed.notify_all()
-        return errand.future
+        return errand
 
     def _suits(self, errand: _Errand, child: Child) -> bool:
         owner = None if errand.job is None else self._open.get(errand.job)
