@@ -36,6 +36,7 @@ This module knows no HTTP, no database and no engine; dialects map the classes t
     ├── WorkerError
     │   ├── RecogniserCrashed       native code died or hung on this input, more than once
     │   └── WorkerUnavailable       no worker answers
+    ├── StoreUnavailable            the database does not answer
     ├── DataFolderInUse             another server owns the data folder
     └── MissingExtra                an optional part is not installed
 """
@@ -268,6 +269,13 @@ class WorkerUnavailable(WorkerError):
 
     code = "worker_unavailable"
     retry_after = 5.0
+
+
+class StoreUnavailable(HarkenError):
+    """The database does not answer, for now."""
+
+    code = "store_unavailable"
+    retry_after = 2.0
 
 
 class DataFolderInUse(HarkenError):

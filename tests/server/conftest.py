@@ -23,7 +23,7 @@ import uvicorn
 
 from harken import pipeline
 from harken.audio.probe import probe
-from harken.errors import HarkenError, IdempotencyConflict, JobEnded, JobNotFound, QueueFull
+from harken.errors import HarkenError, IdempotencyConflict, JobEnded, JobNotFound, QueueFull, StoreUnavailable
 from harken.model import Job, JobState, Segment, Timing, Transcript, Window, WindowResult, Word
 from harken.models.catalog import Catalog
 from harken.ports import Page, Readiness, Submission
@@ -94,6 +94,8 @@ class Backend:
         folder.mkdir()
         self.results = canned()
         self.failure: HarkenError | None = None
+        self.away = 0
+        """So many more reads find the database away."""
         self.held = threading.Event()
         """Set: windows are done only as :meth:`let` allows."""
         self.queue_limit = 1000
@@ -134,7 +136,14 @@ class Backend:
 
     # Store
 
+    def _answers(self) -> None:
+        with self._lock:
+            if self.away:
+                self.away -= 1
+                raise StoreUnavailable("the database does not answer; try again in a moment")
+
     def job(self, job_id: str, owner: str | None = None) -> Job:
+        self._answers()
         with self._lock:
             job = self._jobs.get(job_id)
             if job is None or owner not in (None, job.owner):
@@ -149,6 +158,7 @@ class Backend:
         return Page(tuple(page), page[-1].id if start + limit < len(mine) else None)
 
     def windows(self, job_id: str, after: int = -1) -> list[tuple[int, WindowResult]]:
+        self._answers()
         with self._lock:
             return [(index, result) for index, result in self._windows[job_id].items() if index > after]
 
@@ -161,6 +171,7 @@ class Backend:
             return self._put(replace(job, cancel_requested=True, state=JobState.CANCELLED if queued else job.state))
 
     def transcript(self, job_id: str) -> Transcript | None:
+        self._answers()
         with self._lock:
             return self._transcripts.get(job_id)
 

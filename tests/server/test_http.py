@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import threading
+import uuid
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import httpx
@@ -185,6 +187,36 @@ def test_readiness_names_the_part_that_fails(server: Running) -> None:
     body = answer.json()
     assert body["error"]["message"] == "workers: no worker is alive"
     assert [check["part"] for check in body["checks"] if not check["ok"]] == ["workers"]
+
+
+@pytest.mark.parametrize("stream", ["false", "true"])
+def test_waiting_requests_outlast_a_database_that_is_away_for_a_moment(
+    server: Running, recording: bytes, stream: str
+) -> None:
+    server.backend.hold()
+    with ThreadPoolExecutor(1) as threads:
+        waiting = threads.submit(
+            httpx.post,
+            f"{server.url}/v1/audio/transcriptions",
+            files={"file": ("a.wav", recording)},
+            data={"model": "base", "stream": stream},
+            timeout=30,
+        )
+        server.backend.only()
+        server.backend.away = 5
+        until(lambda: server.backend.away == 0)
+        server.backend.go()
+        answer = waiting.result(30)
+    assert answer.status_code == 200
+    assert "how are <you>?" in answer.text
+
+
+def test_a_database_that_is_away_is_a_503(server: Running) -> None:
+    server.backend.away = 1
+    answer = httpx.get(f"{server.url}/v1/transcription-jobs/{uuid.uuid4()}")
+    assert answer.status_code == 503
+    assert answer.headers["Retry-After"] == "2"
+    assert answer.json()["error"]["code"] == "store_unavailable"
 
 
 def test_metrics_count_by_route(server: Running, recording: bytes) -> None:

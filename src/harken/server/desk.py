@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -17,7 +18,7 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from harken.errors import DeadlineExceeded, InvalidOption, JobEnded, JobNotFound
+from harken.errors import DeadlineExceeded, InvalidOption, JobEnded, JobNotFound, StoreUnavailable
 from harken.model import Job, Options, Transcript, WindowResult
 from harken.server.limits import ConcurrencyLimiter
 from harken.server.middleware import JOB
@@ -27,6 +28,11 @@ from harken.server.waiting import unless_gone
 from harken.service import Caller, Service, Upload
 
 T = TypeVar("T")
+
+AWAY_SECONDS = 30.0
+"""How long the transcript of a job that has ended is asked for while the database is away."""
+_AGAIN = 0.5
+"""Seconds between two times of that."""
 
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
 
@@ -109,14 +115,28 @@ class Desk:
         async with self.given_up(request, job):
             try:
                 async with asyncio.timeout(self._sync_timeout):
-                    job = await unless_gone(request, self._poller.until(ended))
+                    job = await unless_gone(request, self._poller.until(_patient(ended)))
             except TimeoutError:
                 await self.call(self.drop, job.id, caller)
                 raise DeadlineExceeded(
                     f"the transcript was not done in {self._sync_timeout:.0f} s, the most that a request may wait; "
                     "send long recordings to /v1/transcription-jobs"
                 ) from None
-        return job, await self.call(self.service.transcript, job.id, caller)
+        return job, await self.outcome(request, job.id)
+
+    async def outcome(self, request: Request, job_id: str) -> Transcript:
+        """The transcript of a job that has ended, also over a short absence of the database.
+
+        Raises HarkenError: what the job failed with, or StoreUnavailable.
+        """
+        end = time.monotonic() + AWAY_SECONDS
+        while True:
+            try:
+                return await self.call(self.service.transcript, job_id, self.caller(request))
+            except StoreUnavailable:
+                if time.monotonic() >= end:
+                    raise
+            await asyncio.sleep(_AGAIN)
 
     async def news(self, request: Request, job_id: str, after: int, patience: float) -> Update | None:
         """The windows done after index ``after``, or the job's end; None when ``patience`` seconds brought neither.
@@ -131,7 +151,7 @@ class Desk:
 
         try:
             async with asyncio.timeout(patience):
-                return await unless_gone(request, self._poller.until(look))
+                return await unless_gone(request, self._poller.until(_patient(look)))
         except TimeoutError:
             return None
 
@@ -149,6 +169,17 @@ class Desk:
         """Cancel a job that nobody waits for any more."""
         with contextlib.suppress(JobEnded, JobNotFound):
             self.service.cancel(job_id, caller)
+
+
+def _patient(ask: Callable[[], T | None]) -> Callable[[], T | None]:
+    """The same question; a database that is away means that there is no answer yet."""
+
+    def asked() -> T | None:
+        with contextlib.suppress(StoreUnavailable):
+            return ask()
+        return None
+
+    return asked
 
 
 def idempotency_key(request: Request) -> str | None:

@@ -42,6 +42,7 @@ STATUS: Mapping[type[errors.HarkenError], int] = {
     errors.IdempotencyConflict: 422,
     errors.WorkerError: 500,
     errors.WorkerUnavailable: 503,
+    errors.StoreUnavailable: 503,
     errors.MissingExtra: 501,
 }
 """The status of each error; a class that is not here has its nearest base's."""
@@ -136,12 +137,13 @@ class Problems:
         problem = problem_of(error)
         if problem.status >= 500:
             known = isinstance(error, errors.HarkenError)
+            said = error if error.__cause__ is None else f"{error} ({error.__cause__})"
             log.error(
                 "%s answered %d %s: %s [request %s]",
                 path,
                 problem.status,
                 problem.code,
-                error,
+                said,
                 request_id,
                 exc_info=None if known else error,
             )

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from harken.store.bell import SqlBell
 from harken.store.blobs import FolderBlobs
-from harken.store.database import connect, preparing
+from harken.store.database import connect, preparing, speak_plainly
 from harken.store.migrations import upgrade
 from harken.store.roster import SqlRoster
 from harken.store.sql import SqlStore
 
-__all__ = ["FolderBlobs", "SqlBell", "SqlRoster", "SqlStore", "connect", "preparing", "upgrade"]
+__all__ = ["FolderBlobs", "SqlBell", "SqlRoster", "SqlStore", "connect", "preparing", "speak_plainly", "upgrade"]

@@ -6,6 +6,7 @@ Knows no table. The durable queue works on the same engine: a job and its place 
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from typing import Any
 import sqlalchemy as sa
 from filelock import FileLock
 from sqlalchemy import event
+
+from harken.errors import DiskFull, HarkenError, StoreUnavailable
 
 BUSY = 30.0
 """Seconds that a SQLite connection waits for another's write to end."""
@@ -38,6 +41,35 @@ def connect(database: Path | str) -> sa.Engine:
 def is_sqlite(engine: sa.Engine | sa.Connection) -> bool:
     """Whether the database is a SQLite file."""
     return engine.dialect.name == "sqlite"
+
+
+def speak_plainly(engine: sa.Engine) -> None:
+    """From now on, have a database that is away raise StoreUnavailable, and one without room DiskFull.
+
+    For processes whose callers are told. A worker needs no such thing: it waits until the database is back.
+    """
+
+    @event.listens_for(engine, "handle_error", retval=True)
+    def _tell(context: sa.ExceptionContext) -> HarkenError | None:
+        # A ping is no caller's business: the pool connects again.
+        if context.is_pre_ping:
+            return None
+        return _plain(context.original_exception, context.sqlalchemy_exception)
+
+
+def _plain(original: BaseException, wrapped: BaseException | None) -> HarkenError | None:
+    if not isinstance(wrapped, sa.exc.OperationalError | sa.exc.InterfaceError):
+        return None
+    if isinstance(original, sqlite3.Error):
+        kind = getattr(original, "sqlite_errorname", "")
+        full, ours = kind == "SQLITE_FULL", kind == "SQLITE_ERROR"
+    else:
+        # Class 40 is a conflict between transactions, which whoever runs them may try again.
+        state = getattr(original, "sqlstate", None) or ""
+        full, ours = state == "53100", state.startswith("40")
+    if full:
+        return DiskFull("the database has no room on its disk")
+    return None if ours else StoreUnavailable("the database does not answer; try again in a moment")
 
 
 def _sqlite(path: Path) -> sa.Engine:

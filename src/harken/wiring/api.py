@@ -13,7 +13,7 @@ from harken.jobs.engine import DurableJobs
 from harken.models.store import ModelStore
 from harken.ports import Readiness
 from harken.service import Limits, Service
-from harken.store import FolderBlobs, SqlStore
+from harken.store import FolderBlobs, SqlStore, speak_plainly
 from harken.wiring.shared import database, models
 from harken.worker.process import ChildSettings
 from harken.worker.readers import Readers
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 def service(settings: Settings) -> Iterator[tuple[Service, ModelStore]]:
     """The service of an API process, and the models folder, for the length of the context."""
     with database(settings) as engine:
+        speak_plainly(engine)
         store = SqlStore(engine)
         weights = models(settings)
         jobs = DurableJobs(store, engine, max_queued=settings.max_queued_jobs)

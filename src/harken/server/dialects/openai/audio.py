@@ -82,7 +82,7 @@ async def _streamed(request: Request, desk: Desk, job: Job, view: View) -> Respo
         first = await desk.news(request, job.id, -1, QUIET_SECONDS)
     if first is not None and not first.windows:
         # It ended before any text came: a failure can still be told by the status code.
-        await desk.call(desk.service.transcript, job.id, desk.caller(request))
+        await desk.outcome(request, job.id)
     return EventStream(_events(request, desk, job, view, first))
 
 
@@ -103,7 +103,7 @@ async def _events(request: Request, desk: Desk, job: Job, view: View, update: Up
                     if update.job.state.ended:
                         break
                 update = await desk.news(request, job.id, after, QUIET_SECONDS)
-        transcript = await desk.call(desk.service.transcript, job.id, desk.caller(request))
+        transcript = await desk.outcome(request, job.id)
         yield event(shapes.done(update.job, transcript, view))
     except ClientDisconnect:
         return
