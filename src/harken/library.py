@@ -73,7 +73,7 @@ class LoadedModel:
         self._vad = SileroDetector(store.fetch("silero-vad") / "silero_vad.onnx")
         self._recognizer = engine.load(
             store.fetch(self.name),
-            engine="whisper" if resolved.spec.family.startswith("whisper") else "onnx",
+            engine=resolved.spec.engine,
             device=device,
             compute_type=compute_type or (preset.compute_type if preset is not None else None) or "default",
             threads=threads

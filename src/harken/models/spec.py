@@ -83,7 +83,7 @@ class ModelSpec:
     name: str
     """Canonical name, also the name of its folder."""
     family: str
-    """``whisper-ct2``, ``vad`` or ``sample``: what can be done with the files."""
+    """``whisper-ct2``, ``onnx-asr``, ``vad`` or ``sample``: what can be done with the files."""
     files: tuple[ModelFile, ...]
     sources: tuple[HubRepo | Packages, ...]
     """Where the files can be had, besides the user's own folder."""
@@ -98,6 +98,11 @@ class ModelSpec:
     """Weights of the network, roughly."""
     size_estimate: int = 0
     """Bytes, roughly; only for entries with files of unknown size."""
+
+    @property
+    def engine(self) -> str:
+        """The engine that runs it, as :func:`harken.asr.engine.load` takes it; for entries that recognise speech."""
+        return "onnx" if self.family == "onnx-asr" else "whisper"
 
     @property
     def pinned(self) -> bool:

@@ -56,7 +56,7 @@ class Weights:
         asked = options.cpu_threads or (preset.cpu_threads if preset is not None else None)
         return ModelRef(
             folder=self._folder(resolved.spec.name, cancelled, poll),
-            engine="onnx" if resolved.spec.family == "onnx-asr" else "whisper",
+            engine=resolved.spec.engine,
             device=self._hardware.device,
             compute_type=(preset.compute_type if preset is not None else None) or self._hardware.compute_type,
             threads=min(asked or self._hardware.threads, self._hardware.threads),
