@@ -37,26 +37,26 @@ positive_data_acceptance.expected-statuses = ["2xx", 400, 404, 409, 413, 415, 42
 """
 
 
-def test_schemathesis(serve: Serve, tmp_path: Path) -> None:
-    server = serve(requests_per_minute=10**6)
-    (tmp_path / "talk.wav").write_bytes(wav(0.01))
-    (tmp_path / "hooks.py").write_text(HOOKS)
-    (tmp_path / "schemathesis.toml").write_text(CONFIG)
+def fuzz(url: str, folder: Path, seconds: int) -> None:
+    """Have schemathesis hold a server to its document, with its settings in ``folder``."""
+    (folder / "talk.wav").write_bytes(wav(0.01))
+    (folder / "hooks.py").write_text(HOOKS)
+    (folder / "schemathesis.toml").write_text(CONFIG)
     tool = Path(sysconfig.get_path("scripts")) / "schemathesis"
     done = subprocess.run(
         [
             sys.executable,
             tool,
             "run",
-            f"{server.url}/openapi.json",
+            f"{url}/openapi.json",
             "--max-examples",
             "12",
             "--max-time",
-            "20",
+            str(seconds),
             "--seed",
             "1",
         ],
-        cwd=tmp_path,
+        cwd=folder,
         capture_output=True,
         text=True,
         check=False,
@@ -64,6 +64,11 @@ def test_schemathesis(serve: Serve, tmp_path: Path) -> None:
     )
     told = re.sub(r"\x1b\[[0-9;]*m|(\\x00)+", "", done.stdout + done.stderr)
     assert done.returncode == 0, told[-8000:]
+
+
+def test_schemathesis(serve: Serve, tmp_path: Path) -> None:
+    server = serve(requests_per_minute=10**6)
+    fuzz(server.url, tmp_path, 20)
     assert len(server.backend.submissions) > 5, "forms must get through, or little was tested"
     server.clean()
 

@@ -9,11 +9,14 @@ import io
 import json
 import socket
 import struct
+import subprocess
 import time
+import urllib.request
+import uuid
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import httpx
 import openai
@@ -21,6 +24,7 @@ import pysubs2
 import pytest
 import webvtt
 from openai.types.audio import TranscriptionTextDeltaEvent, TranscriptionTextDoneEvent
+from tests.server.test_schema import fuzz
 
 from harken.bench.server import started
 
@@ -161,8 +165,70 @@ def test_litellm(server: str, sample_wav: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:deprecated:DeprecationWarning")  # OpenAI retires its own
-def test_translation(client: openai.OpenAI, beckett_wav: Path) -> None:
-    assert len(client.audio.translations.create(model="whisper-1", file=beckett_wav).text) > 20
+def test_translation(client: openai.OpenAI, http: httpx.Client, tmp_path: Path) -> None:
+    path = tmp_path / "german.wav"
+    said = (
+        "Guten Morgen. Heute ist das Wetter sehr schön und die Sonne scheint. "
+        "Meine Mutter wohnt in einem kleinen Haus in Berlin."
+    )
+    subprocess.run(["espeak-ng", "-v", "de", "-s", "140", "-w", path, said], check=True)
+    english = client.audio.translations.create(model="whisper-1", file=path).text
+    assert [word for word in ("morning", "mother", "house", "Berlin") if word not in english] == []
+    assert "Mutter" not in english
+    german = http.post("/v1/audio/transcriptions", files={"file": path.read_bytes()}).json()
+    assert german["language"] == "de"
+    assert "Meine Mutter" in german["text"]
+
+
+def test_a_form_written_by_hand(server: str, beckett_wav: Path) -> None:
+    """The standard library only, with a preset for its model, as the examples of the interface do it."""
+    border = uuid.uuid4().hex
+    body = b""
+    for name, value in (
+        ("model", b"cpu-lite"),
+        ("language", b"en"),
+        ('file"; filename="a.wav', beckett_wav.read_bytes()),
+    ):
+        body += f'--{border}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode() + value + b"\r\n"
+    body += f"--{border}--\r\n".encode()
+    request = urllib.request.Request(
+        f"{server}/v1/audio/transcriptions",
+        data=body,
+        headers={"Authorization": "Bearer any", "Content-Type": f"multipart/form-data; boundary={border}"},
+    )
+    with urllib.request.urlopen(request, timeout=PATIENCE) as response:
+        told = json.load(response)
+    assert told["language"] == "en"
+    assert told["runtime"]["model"] == "base"
+    assert len(told["text"].split()) > 10
+
+
+@pytest.mark.parametrize("form", ["text", "srt", "vtt"])
+def test_plain_formats(client: openai.OpenAI, sample_wav: Path, form: Literal["text", "srt", "vtt"]) -> None:
+    said: object = client.audio.transcriptions.create(model="base", file=sample_wav, response_format=form)
+    assert isinstance(said, str)
+    if form != "text":
+        cues = pysubs2.SSAFile.from_string(said, format_=form)
+        said = " ".join(cue.plaintext.replace("\n", " ") for cue in cues)
+    heard(said)
+
+
+def test_schemathesis(server: str, http: httpx.Client, tmp_path: Path) -> None:
+    fuzz(server, tmp_path, 12)
+    assert http.get("/readyz").status_code == 200
+
+
+def test_no_network_is_needed_for_what_is_installed(
+    base_model: Path, vad_model: Path, beckett_wav: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HARKEN_OFFLINE", "true")
+    monkeypatch.setenv("HARKEN_MODELS_DIR", str(base_model.parent))
+    with started(tmp_path) as url:
+        answer = httpx.post(
+            f"{url}/v1/audio/transcriptions", files={"file": beckett_wav.read_bytes()}, timeout=PATIENCE
+        )
+    assert answer.status_code == 200, answer.text
+    assert len(answer.json()["text"].split()) > 10
 
 
 def test_refusals(client: openai.OpenAI, http: httpx.Client, sample_wav: Path, tmp_path: Path) -> None:
