@@ -59,9 +59,15 @@ def test_a_secret_is_not_shown(monkeypatch: pytest.MonkeyPatch, name: str, value
     assert "s3cret" not in caught.value.message
 
 
-def test_other_machines_need_a_key() -> None:
+@pytest.mark.parametrize("host", ["0.0.0.0", "127.evil.example", "::"])
+def test_other_machines_need_a_key(host: str) -> None:
     with pytest.raises(InvalidOption, match="HARKEN_API_KEYS"):
-        load_settings(host="0.0.0.0")
+        load_settings(host=host)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.0.1", "::1", "localhost"])
+def test_loopback_needs_none(host: str) -> None:
+    assert load_settings(host=host).loopback
 
 
 def test_the_level_may_be_upper_case(monkeypatch: pytest.MonkeyPatch) -> None:

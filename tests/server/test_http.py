@@ -106,6 +106,22 @@ def test_keys_guard_everything_but_health_and_documentation(serve: Serve) -> Non
     assert httpx.get(server.url + "/v1/models", headers={"Authorization": "bearer key"}).status_code == 200
 
 
+@pytest.mark.parametrize("host", ["evil.example", "127.evil.example:80", "10.0.0.7", "[::2]:1", ""])
+def test_without_keys_no_other_name_is_answered(serve: Serve, host: str) -> None:
+    open_server = serve()
+    refused = httpx.get(open_server.url + "/v1/models", headers={"Host": host})
+    assert refused.status_code == 403
+    assert shape(refused)["code"] == "forbidden"
+    keyed = serve(api_keys=("key",))
+    headers = {"Host": host, "Authorization": "Bearer key"}
+    assert httpx.get(keyed.url + "/v1/models", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["localhost", "localhost:8000", "127.0.0.1:1", "[::1]:8000"])
+def test_without_keys_this_machine_is_answered(server: Running, host: str) -> None:
+    assert httpx.get(server.url + "/v1/models", headers={"Host": host}).status_code == 200
+
+
 def test_rate_limit(serve: Serve) -> None:
     server = serve(requests_per_minute=3)
     answers = [httpx.get(server.url + "/v1/models") for _ in range(4)]

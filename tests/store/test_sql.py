@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import math
 import threading
 import time
@@ -226,7 +227,12 @@ def test_jobs_are_listed_newest_first_page_by_page(store: SqlStore) -> None:
     assert store.jobs("nobody", 5) == store.jobs("me", 5, store.jobs("me", 9).next).__class__(jobs=(), next=None)
 
 
-@pytest.mark.parametrize("cursor", ["", "x", "=", "🦉", "MS4w", "bm90IGEgbnVtYmVy", "MSAyIDM"])
+_HOSTILE_CURSORS = [
+    base64.urlsafe_b64encode(text.encode()).decode() for text in ("1.0 \0", "nan 6f9619ff-8b86-d011-b42d-00cf4fc964ff")
+]
+
+
+@pytest.mark.parametrize("cursor", ["", "x", "=", "🦉", "MS4w", "bm90IGEgbnVtYmVy", "MSAyIDM", *_HOSTILE_CURSORS])
 def test_a_cursor_that_is_none(store: SqlStore, cursor: str) -> None:
     with pytest.raises(InvalidOption) as caught:
         store.jobs("me", 5, cursor)

@@ -6,14 +6,17 @@ Pure ASGI, so that nothing is buffered and a response can be streamed. Knows no 
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import time
 import uuid
+from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from harken.errors import Forbidden
 from harken.server.auth import KeyRing
 from harken.server.limits import RateLimiter
 from harken.server.problems import Problems
@@ -104,7 +107,22 @@ class Guard:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] in ("http", "websocket") and scope["path"] not in self._public:
-            caller = self._keys.caller(Headers(scope=scope).get("authorization"))
+            headers = Headers(scope=scope)
+            if self._keys.open and not _local(headers.get("host", "localhost")):
+                raise Forbidden(
+                    "without keys this server answers to localhost only, so that no web page can read it under another "
+                    "name; set HARKEN_API_KEYS to serve it under names of its own"
+                )
+            caller = self._keys.caller(headers.get("authorization"))
             self._rate.take(caller.id)
             scope.setdefault("state", {})["caller"] = caller
         await self._app(scope, receive, send)
+
+
+def _local(host: str) -> bool:
+    """Whether a ``Host`` header names this machine by a name that no stranger's DNS can give."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False

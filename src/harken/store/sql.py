@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -289,9 +290,13 @@ def _cursor(job: Job) -> str:
 
 
 def _place(cursor: str) -> tuple[float, str]:
+    wrong = InvalidOption("the cursor is not one that a list of jobs gave", param="cursor")
     try:
         padded = cursor + "=" * (-len(cursor) % 4)
         created, job_id = base64.urlsafe_b64decode(padded.encode("ascii")).decode("ascii").split(" ")
-        return float(created), job_id
+        place = float(created), job_id
     except (UnicodeError, binascii.Error, ValueError) as error:
-        raise InvalidOption("the cursor is not one that a list of jobs gave", param="cursor") from error
+        raise wrong from error
+    if not math.isfinite(place[0]) or not job_id.isprintable():
+        raise wrong
+    return place

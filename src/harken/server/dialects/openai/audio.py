@@ -104,7 +104,8 @@ async def _events(request: Request, desk: Desk, job: Job, view: View, update: Up
                         break
                 update = await desk.news(request, job.id, after, QUIET_SECONDS)
         transcript = await desk.outcome(request, job.id)
-        yield event(shapes.done(update.job, transcript, view))
+        # A long transcript takes a while to shape: not here, where everybody waits.
+        yield await desk.call(lambda: event(shapes.done(update.job, transcript, view)))
     except ClientDisconnect:
         return
     except Exception as error:  # noqa: BLE001  the status is out: the client learns of it in the stream
