@@ -59,7 +59,7 @@ def raw(server: Running) -> Iterator[socket.socket]:
 
 def head(length: int | None) -> bytes:
     size = "Transfer-Encoding: chunked" if length is None else f"Content-Length: {length}"
-    return f"POST {PATH} HTTP/1.1\r\nHost: x\r\n{size}\r\nContent-Type: {HEAD['Content-Type']}\r\n\r\n".encode()
+    return f"POST {PATH} HTTP/1.1\r\nHost: 127.0.0.1\r\n{size}\r\nContent-Type: {HEAD['Content-Type']}\r\n\r\n".encode()
 
 
 def vanish(connection: socket.socket) -> None:
