@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The nouns of harken: words, segments, transcripts, options and jobs.
+"""The nouns of harken: words, segments, speakers, transcripts, options and jobs.
 
 Frozen dataclasses and enums, times in seconds, no I/O. Everything else imports this module and this module imports
 nothing of harken, so it knows no engine, no database and no dialect.
@@ -43,6 +43,10 @@ class Word:
     """With the blank before it, where the language writes one; joined words give the segment's text."""
     probability: float
     """Mean probability of the word's tokens, 0 to 1."""
+    speaker: str | None = None
+    """Id of the :class:`Speaker`; None where nobody looked, or nobody speaks there."""
+    speaker_confidence: float | None = None
+    """How likely it is, 0 to 1, that the speaker is the right one; None where there is only one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,62 @@ class Segment:
     """ISO 639-1 code that the window was decoded in."""
     channel: int | None = None
     """Channel of the recording, from 0, when every channel is transcribed on its own."""
+    speaker: str | None = None
+    """Id of the :class:`Speaker` of most of it; None as for words."""
+    speaker_confidence: float | None = None
+    """As for words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A stretch ``[start, end)`` in seconds in which one speaker speaks. Turns of two speakers may overlap."""
+
+    start: float
+    end: float
+    speaker: str
+    """Id of the :class:`Speaker`."""
+    confidence: float | None = None
+    """How likely it is, 0 to 1, that the speaker is the right one; None where there is only one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """Someone who speaks in a recording."""
+
+    id: str
+    """``SPEAKER_00`` and so on, in the order in which they first speak."""
+    speaking_time: float = 0.0
+    """Seconds, those included in which others speak too."""
+    centroid: tuple[float, ...] = ()
+    """The voice: a vector of length 1 to compare with others by cosine. Empty where no voice was compared."""
+    name: str | None = None
+    """Who it is, where a known voice matched or somebody gave the name."""
+    similarity: float | None = None
+    """Cosine to the known voice that gave the name."""
+
+    @property
+    def label(self) -> str:
+        """The name, or the id where there is none."""
+        return self.name or self.id
+
+
+@dataclass(frozen=True, slots=True)
+class KnownVoice:
+    """A voice with a name, to be found again in recordings."""
+
+    name: str
+    centroid: tuple[float, ...]
+    """As :attr:`Speaker.centroid`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Diarization:
+    """Who spoke when."""
+
+    turns: tuple[Turn, ...] = ()
+    """In the order in which they begin."""
+    speakers: tuple[Speaker, ...] = ()
+    """By id."""
 
 
 class DropReason(enum.StrEnum):
@@ -158,6 +218,10 @@ class Transcript:
     coverage: Coverage = field(default_factory=Coverage)
     warnings: tuple[str, ...] = ()
     timing: Timing = field(default_factory=Timing)
+    turns: tuple[Turn, ...] = ()
+    """Who spoke when; empty unless speakers were asked for."""
+    speakers: tuple[Speaker, ...] = ()
+    """Everyone who speaks; empty unless speakers were asked for and found."""
 
     @property
     def text(self) -> str:
@@ -208,6 +272,14 @@ class Options:
     """Seconds to recognise from ``offset`` on; None is all."""
     channels: Channels = "mix"
     """``mix`` mixes channels down; ``split`` gives one transcript per channel, merged by time."""
+    diarize: bool = False
+    """Find out who speaks when. With ``channels="split"`` each channel is one speaker, and nothing is compared."""
+    num_speakers: int | None = None
+    """How many speak, where that is known."""
+    min_speakers: int | None = None
+    max_speakers: int | None = None
+    known_voices: tuple[KnownVoice, ...] = ()
+    """Voices to look for among the speakers, beside those that are enrolled."""
     mode: Mode = "default"
     """``fast`` trades accuracy for speed."""
     cpu_threads: int | None = None
@@ -304,7 +376,21 @@ def options_from(data: dict[str, Any]) -> Options:
     kept = {key: value for key, value in data.items() if key in known}
     for name in ("vocabulary", "languages"):
         kept[name] = tuple(kept.get(name) or ())
+    kept["known_voices"] = tuple(voice_from(voice) for voice in kept.get("known_voices") or ())
     return Options(**kept)
+
+
+def voice_from(data: dict[str, Any]) -> KnownVoice:
+    """The inverse of :func:`plain` for :class:`KnownVoice`."""
+    return KnownVoice(data["name"], tuple(data["centroid"]))
+
+
+def diarization_from(data: dict[str, Any]) -> Diarization:
+    """The inverse of :func:`plain` for :class:`Diarization`."""
+    return Diarization(
+        turns=tuple(Turn(**turn) for turn in data["turns"]),
+        speakers=tuple(Speaker(**{**one, "centroid": tuple(one["centroid"])}) for one in data["speakers"]),
+    )
 
 
 def segment_from(data: dict[str, Any]) -> Segment:
@@ -345,7 +431,8 @@ def result_from(data: dict[str, Any]) -> WindowResult:
 
 
 def transcript_from(data: dict[str, Any]) -> Transcript:
-    """The inverse of :func:`plain` for :class:`Transcript`."""
+    """The inverse of :func:`plain` for :class:`Transcript`; one that was saved before speakers were known has none."""
+    found = diarization_from({"turns": data.get("turns", ()), "speakers": data.get("speakers", ())})
     return Transcript(
         segments=tuple(segment_from(item) for item in data["segments"]),
         language=data["language"],
@@ -358,4 +445,6 @@ def transcript_from(data: dict[str, Any]) -> Transcript:
         coverage=Coverage(**data["coverage"]),
         warnings=tuple(data["warnings"]),
         timing=Timing(**data["timing"]),
+        turns=found.turns,
+        speakers=found.speakers,
     )
