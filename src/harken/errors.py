@@ -7,7 +7,8 @@ This module knows no HTTP, no database and no engine; dialects map the classes t
     ├── InvalidRequest              what was asked cannot be done as asked
     │   ├── InvalidOption           an option is out of range, of the wrong type or not honoured here
     │   ├── UnknownModel            nobody knows this model
-    │   └── UnknownLanguage         nobody knows this language
+    │   ├── UnknownLanguage         nobody knows this language
+    │   └── UnusableVoice           a recording that no voice can be learnt from
     ├── MediaError                  the bytes are not something to recognise
     │   ├── NotMedia                no decoder reads them
     │   ├── NoAudio                 media without an audio stream
@@ -27,15 +28,28 @@ This module knows no HTTP, no database and no engine; dialects map the classes t
     │   └── ModelCorrupt            a file does not have the pinned hash
     ├── JobError
     │   ├── JobNotFound
+    │   │   └── StageNotFound       the job has no such stage
     │   ├── JobNotFinished          its result was asked for too early
     │   ├── JobEnded                it cannot be cancelled any more
     │   ├── JobCancelled
     │   ├── JobFailed               the job's own error, told again
     │   ├── DeadlineExceeded
-    │   └── IdempotencyConflict     the same key with another request
+    │   ├── IdempotencyConflict     the same key with another request
+    │   ├── StageRunning            a stage of that kind is not done yet
+    │   └── AudioGone               the recording is not kept any more
+    ├── VoiceError
+    │   ├── VoiceNotFound
+    │   └── VoiceExists             a voice of that name is enrolled already
     ├── WorkerError
     │   ├── RecogniserCrashed       native code died or hung on this input, more than once
     │   └── WorkerUnavailable       no worker answers
+    ├── TextError                   summaries, notes and chat: the provider of text did not do its work
+    │   ├── TextMisconfigured       it does not know the key, the model or the address
+    │   ├── TextUnavailable         it does not answer, or only with its own faults
+    │   ├── TextBusy                it asks to come back later
+    │   ├── TextTooLong             more than its context holds
+    │   ├── TextRefused             it will not answer this
+    │   └── TextUnusable            what it answers cannot be used
     ├── StoreUnavailable            the database does not answer
     ├── DataFolderInUse             another server owns the data folder
     └── MissingExtra                an optional part is not installed
@@ -90,6 +104,12 @@ class UnknownLanguage(InvalidRequest):
     """Neither an ISO 639-1 code nor an English name of a language that Whisper knows."""
 
     code = "language_not_found"
+
+
+class UnusableVoice(InvalidRequest):
+    """A recording that no voice can be learnt from: no speech, too little of it, or several speakers."""
+
+    code = "unusable_voice"
 
 
 class MediaError(HarkenError):
@@ -252,6 +272,42 @@ class IdempotencyConflict(JobError):
     code = "idempotency_conflict"
 
 
+class StageNotFound(JobNotFound):
+    """No such stage, or not one that this caller may see."""
+
+    code = "stage_not_found"
+
+
+class StageRunning(JobError):
+    """A stage of this kind waits or runs already."""
+
+    code = "stage_running"
+
+
+class AudioGone(JobError):
+    """The recording is not kept any more, so nothing can be heard again."""
+
+    code = "audio_gone"
+
+
+class VoiceError(HarkenError):
+    """What was asked of enrolled voices cannot be done."""
+
+    code = "voice_error"
+
+
+class VoiceNotFound(VoiceError):
+    """No voice of this name is enrolled."""
+
+    code = "voice_not_found"
+
+
+class VoiceExists(VoiceError):
+    """A voice of this name is enrolled already."""
+
+    code = "voice_exists"
+
+
 class WorkerError(HarkenError):
     """The part that recognises could not do its work."""
 
@@ -269,6 +325,50 @@ class WorkerUnavailable(WorkerError):
 
     code = "worker_unavailable"
     retry_after = 5.0
+
+
+class TextError(HarkenError):
+    """What provides summaries, notes and chat did not do its work."""
+
+    code = "text_error"
+
+
+class TextMisconfigured(TextError):
+    """The language model's server does not know the key, the model or the address; only the operator can help."""
+
+    code = "text_misconfigured"
+
+
+class TextUnavailable(TextError):
+    """The language model does not answer, or only with faults of its own."""
+
+    code = "text_unavailable"
+    retry_after = 5.0
+
+
+class TextBusy(TextError):
+    """The language model's server asks to come back later; ``retry_after`` is when, in seconds."""
+
+    code = "text_busy"
+    retry_after = 30.0
+
+
+class TextTooLong(TextError):
+    """The request holds more than the language model's context."""
+
+    code = "text_too_long"
+
+
+class TextRefused(TextError):
+    """The language model, or a filter before it, will not answer this."""
+
+    code = "text_refused"
+
+
+class TextUnusable(TextError):
+    """The language model answers with something that cannot be used, also when asked again."""
+
+    code = "text_unusable"
 
 
 class StoreUnavailable(HarkenError):
