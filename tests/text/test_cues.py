@@ -8,9 +8,10 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harken.model import Segment, Transcript, Word
+from harken.model import Segment, Speaker, Transcript, Word
 from harken.text.breaks import clean, width
 from harken.text.cues import COLUMNS, LONGEST, SHORTEST, cut
+from harken.text.labels import labels
 
 SCRIPTS = (
     "abcdefghijklm .,?!'-\""
@@ -21,6 +22,8 @@ SCRIPTS = (
     "\t\n\x00\u2028<&>{}\\"
     "👨\u200d👩é\u0301"
 )
+ZOE = Speaker("SPEAKER_00", name="Zoë " * 25)
+SECOND = Speaker("SPEAKER_01")
 texts = st.one_of(
     st.text(SCRIPTS, max_size=120),
     st.lists(st.text("abcdefg", min_size=1, max_size=60), max_size=20).map(" ".join),
@@ -33,18 +36,25 @@ def segments(draw: st.DrawFn) -> Segment:
     start = draw(st.floats(0, 40))
     end = start + draw(st.one_of(st.just(0.0), st.floats(0, 20)))
     text = draw(texts)
+    speaker = draw(st.sampled_from((None, "SPEAKER_00", "SPEAKER_01")))
     if not draw(st.booleans()):
-        return Segment(start, end, text, channel=draw(st.sampled_from((None, None, 0, 1))))
+        return Segment(start, end, text, channel=draw(st.sampled_from((None, None, 0, 1))), speaker=speaker)
     words = []
     for part in text.split():
         begun = start + draw(st.floats(0, 5))
         words.append(Word(begun, begun + draw(st.floats(0, 3)), " " + part, 1.0))
-    return Segment(start, end, "".join(word.text for word in words), words=tuple(words))
+    return Segment(start, end, "".join(word.text for word in words), words=tuple(words), speaker=speaker)
 
 
 @st.composite
 def transcripts(draw: st.DrawFn) -> Transcript:
-    return Transcript(tuple(draw(st.lists(segments(), max_size=6))), "en", draw(st.floats(5, 60)), "base")
+    found = tuple(draw(st.lists(segments(), max_size=6)))
+    speakers = draw(st.sampled_from(((), (ZOE,), (ZOE, SECOND))))
+    return Transcript(found, "en", draw(st.floats(5, 60)), "base", speakers=speakers)
+
+
+def beside(label: str | None) -> int:
+    return len(label) + 4 if label else 0
 
 
 def bare(text: str) -> str:
@@ -54,13 +64,13 @@ def bare(text: str) -> str:
 @settings(deadline=None)
 @given(transcripts())
 def test_whatever_the_transcript_cues_are_in_order_and_in_bounds(transcript: Transcript) -> None:
-    cues = cut(transcript)
+    cues = cut(transcript, beside)
     assert [cue.start for cue in cues] == sorted(cue.start for cue in cues)
-    for channel in {cue.speaker for cue in cues}:
-        own = [cue for cue in cues if cue.speaker == channel]
-        for before, after in pairwise(own):
+    if {segment.channel for segment in transcript.segments} <= {None}:
+        for before, after in pairwise(cues):
             assert before.end <= after.start
     for cue in cues:
+        assert width(cue.lines[0]) <= max(COLUMNS // 2, COLUMNS - beside(cue.label))
         assert 0 <= cue.start < cue.end <= transcript.duration
         assert round(cue.start * 1000) == cue.start * 1000 or abs(cue.start * 1000 - round(cue.start * 1000)) < 1e-6
         assert 1 <= len(cue.lines) <= 2
@@ -72,12 +82,13 @@ def test_whatever_the_transcript_cues_are_in_order_and_in_bounds(transcript: Tra
 
 @settings(deadline=None)
 @given(transcripts())
-def test_no_text_is_lost_or_moved(transcript: Transcript) -> None:
-    for channel in {segment.channel for segment in transcript.segments}:
-        own = sorted((s for s in transcript.segments if s.channel == channel), key=lambda s: s.start)
-        name = None if channel is None else f"Channel {channel + 1}"
-        shown = "".join("".join(cue.lines) for cue in cut(transcript) if cue.speaker == name)
-        assert bare(shown) == "".join(bare(segment.text) for segment in own)
+def test_no_text_is_lost_or_moved_or_given_to_another(transcript: Transcript) -> None:
+    named = labels(transcript)
+    for label in {named(segment) for segment in transcript.segments}:
+        own = sorted((s for s in transcript.segments if named(s) == label), key=lambda s: s.start)
+        if len({segment.channel for segment in own}) == 1:
+            shown = "".join("".join(cue.lines) for cue in cut(transcript) if cue.label == label)
+            assert bare(shown) == "".join(bare(segment.text) for segment in own)
 
 
 @settings(deadline=None)
@@ -203,4 +214,4 @@ def test_channels_are_cut_on_their_own() -> None:
     cues = cut(
         Transcript((Segment(0, 5, " Hello there.", channel=0), Segment(2, 4, " Hi.", channel=1)), "en", 6.0, "base")
     )
-    assert [(cue.speaker, cue.lines) for cue in cues] == [("Channel 1", ("Hello there.",)), ("Channel 2", ("Hi.",))]
+    assert [(cue.label, cue.lines) for cue in cues] == [("Channel 1", ("Hello there.",)), ("Channel 2", ("Hi.",))]

@@ -49,7 +49,7 @@ def flat(text: str) -> str:
 
 
 def test_every_format_has_its_own_suffix_and_a_media_type() -> None:
-    assert set(FORMATS) == {"txt", "srt", "vtt", "tsv", "ass", "json", "md"}
+    assert set(FORMATS) == {"txt", "srt", "vtt", "tsv", "ass", "json", "md", "rttm"}
     assert len({form.suffix for form in FORMATS.values()}) == len(FORMATS)
     assert all("/" in form.media_type for form in FORMATS.values())
 
@@ -188,9 +188,9 @@ def test_md_ends_long_paragraphs_with_a_sentence() -> None:
 
 def test_channels_are_named_in_every_format() -> None:
     transcript = Transcript((Segment(0, 2, " Hello.", channel=0), Segment(3, 5, " Hi.", channel=1)), "en", 6.0, "base")
-    assert render(transcript, "txt") == "Channel 1: Hello.\nChannel 2: Hi.\n"
-    assert "Channel 1: Hello." in render(transcript, "srt")
-    assert "Channel 1: Hello." in render(transcript, "tsv")
+    assert render(transcript, "txt") == "[Channel 1]: Hello.\n[Channel 2]: Hi.\n"
+    assert "[Channel 1]: Hello." in render(transcript, "srt")
+    assert render(transcript, "tsv").splitlines()[1:] == ["0\t2000\tHello.\tChannel 1", "3000\t5000\tHi.\tChannel 2"]
     assert "**Channel 2:** Hi." in render(transcript, "md")
     assert [c.voice for c in webvtt.from_string(render(transcript, "vtt")).captions] == ["Channel 1", "Channel 2"]
     assert [e.name for e in pysubs2.SSAFile.from_string(render(transcript, "ass"), format_="ass")] == [

@@ -8,11 +8,13 @@ BBC and Netflix: two lines of 42 columns, 1 to 7 seconds, about 17 columns a sec
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
 from harken.model import Segment, Transcript
 from harken.text import breaks
+from harken.text.labels import Labels, labels
 from harken.text.units import Unit, units
 
 COLUMNS = 42
@@ -50,71 +52,85 @@ class Cue:
     start: float
     end: float
     lines: tuple[str, ...]
-    speaker: str | None = None
-    """Who speaks, when the transcript tells channels apart."""
+    label: str | None = None
+    """Who speaks, where that is told."""
 
 
-def speaker(segment: Segment) -> str | None:
-    """The name of the channel that a segment is from."""
-    return None if segment.channel is None else f"Channel {segment.channel + 1}"
-
-
-def cut(transcript: Transcript) -> tuple[Cue, ...]:
+def cut(transcript: Transcript, beside: Callable[[str | None], int] = lambda _: 0) -> tuple[Cue, ...]:
     """The transcript as subtitles, by start.
 
-    Within a channel no cue overlaps another; none ends after the recording. Lines are at most 42 columns wide,
-    less the channel's name where there is one.
+    A cue has the words of one speaker. Within a channel no cue overlaps another; none ends after the recording. Lines
+    are at most 42 columns wide, less on the first line what ``beside`` says that a label takes there; a label never
+    takes more than half of it.
     """
     limit = transcript.duration or max((segment.end for segment in transcript.segments), default=0.0)
-    channels: dict[str | None, list[Segment]] = {}
+    channels: dict[int | None, list[Segment]] = {}
     for segment in transcript.segments:
-        channels.setdefault(speaker(segment), []).append(segment)
-    cues = [
-        cue
-        for name, segments in channels.items()
-        for cue in _Cutter(segments, COLUMNS - (len(name) + 2 if name else 0), limit).cues(name)
-    ]
+        channels.setdefault(segment.channel, []).append(segment)
+    named = labels(transcript)
+
+    def first_line(label: str | None) -> int:
+        return max(COLUMNS // 2, COLUMNS - beside(label))
+
+    cues = [cue for segments in channels.values() for cue in _Cutter(segments, named, first_line, limit).cues()]
     return tuple(sorted(cues, key=lambda cue: (cue.start, cue.end)))
 
 
 class _Cutter:
     """Cuts the segments of one channel."""
 
-    def __init__(self, segments: list[Segment], columns: int, limit: float) -> None:
-        self._units: list[Unit] = units(segments, columns, limit)
-        self._columns = columns
+    def __init__(
+        self, segments: list[Segment], named: Labels, first_line: Callable[[str | None], int], limit: float
+    ) -> None:
+        self._units: list[Unit] = units(segments, first_line, limit, named)
+        self._first_line = first_line
         self._limit = limit
         self._ends = list(accumulate((item.blank + breaks.width(item.text) for item in self._units), initial=0))
         self._cuts = [0.0, *(_price(before, after) for before, after in pairwise(self._units)), 0.0]
         self._over = list(accumulate((_price_over(*pair) for pair in pairwise(self._units)), initial=0.0))
 
-    def cues(self, name: str | None) -> list[Cue]:
+    def cues(self) -> list[Cue]:
         spans = self._spans()
         times = self._times(spans)
-        return [Cue(start, end, self._lines(*span), name) for span, (start, end) in zip(spans, times, strict=True)]
+        return [
+            Cue(start, end, self._lines(*span), self._units[span[0]].label)
+            for span, (start, end) in zip(spans, times, strict=True)
+        ]
 
     def _width(self, first: int, last: int) -> int:
         """Columns of units ``[first, last)`` on one line."""
         return self._ends[last] - self._ends[first] - self._units[first].blank
 
-    def _line_ends(self) -> list[int]:
+    def _line_ends(self, columns: Callable[[str | None], int]) -> list[int]:
         """For every unit the furthest end of a line that begins with it."""
         found: list[int] = []
         last = 0
-        for first in range(len(self._units)):
-            while last < len(self._units) and self._width(first, last + 1) <= self._columns:
+        for first, unit in enumerate(self._units):
+            while (
+                last < len(self._units)
+                and self._units[last].label == unit.label
+                and self._width(first, last + 1) <= columns(unit.label)
+            ):
                 last += 1
             found.append(last)
-        return [*found, len(self._units)]
+        return found
+
+    def _cue_ends(self) -> list[int]:
+        """For every unit the furthest end of two lines that begin with it."""
+        lower = self._line_ends(lambda _: COLUMNS)
+        return [
+            lower[end] if end < len(lower) and self._units[end].label == self._units[first].label else end
+            for first, end in enumerate(self._line_ends(self._first_line))
+        ]
 
     def _spans(self) -> list[tuple[int, int]]:
         """The cheapest cuts, as ranges of units."""
         count = len(self._units)
-        line_ends = self._line_ends()
+        cue_ends = self._cue_ends()
         best = [0.0] + [float("inf")] * count
         came_from = [0] * (count + 1)
         for first in range(count):
-            for last in range(first + 1, line_ends[line_ends[first]] + 1):
+            for last in range(first + 1, cue_ends[first] + 1):
                 if last > first + 1 and self._too_far(first, last):
                     break
                 cost = best[first] + self._cost(first, last)
@@ -160,20 +176,22 @@ class _Cutter:
         return _apart(times, self._limit)
 
     def _lines(self, first: int, last: int) -> tuple[str, ...]:
-        """One line when it fits, else two about as long as each other, broken where a clause ends."""
-        if self._width(first, last) <= self._columns:
+        """One line when it fits, else two about as long as each other, the label included."""
+        columns = self._first_line(self._units[first].label)
+        if self._width(first, last) <= columns:
             return (self._text(first, last),)
         middles = [
             middle
             for middle in range(first + 1, last)
-            if max(self._width(first, middle), self._width(middle, last)) <= self._columns
+            if self._width(first, middle) <= columns and self._width(middle, last) <= COLUMNS
         ]
         middle = min(middles, key=lambda at: self._line_price(first, at, last))
         return (self._text(first, middle), self._text(middle, last))
 
     def _line_price(self, first: int, middle: int, last: int) -> float:
-        upper, lower = self._width(first, middle), self._width(middle, last)
-        return abs(upper - lower) / self._columns + 0.3 * self._cuts[middle] + 0.05 * (upper > lower)
+        label = COLUMNS - self._first_line(self._units[first].label)
+        upper, lower = label + self._width(first, middle), self._width(middle, last)
+        return abs(upper - lower) / COLUMNS + 0.3 * self._cuts[middle] + 0.05 * (upper > lower)
 
     def _text(self, first: int, last: int) -> str:
         chosen = self._units[first:last]

@@ -89,7 +89,6 @@ class Completion:
     """``length`` where it had more to say than ``max_tokens``."""
     usage: Usage | None = None
     """None where the server does not count."""
-    generated: bool = True
 
 
 class LanguageModel(Protocol):
@@ -134,7 +133,9 @@ def check_chat(messages: Sequence[Message], temperature: float, max_tokens: int)
         raise InvalidOption("the last message must be the user's, and must say something", param="messages")
     for message in messages:
         if message.role not in ROLES:
-            raise InvalidOption(f"a message's role is one of {', '.join(ROLES)}, not {message.role!r}", param="messages")
+            raise InvalidOption(
+                f"a message's role is one of {', '.join(ROLES)}, not {message.role!r}", param="messages"
+            )
     if not 0.0 <= temperature <= 2.0:
         raise InvalidOption("temperature is from 0 to 2", param="temperature")
     if max_tokens < 1:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A transcript as a file: txt, srt, vtt, tsv, ass, json, md.
+"""A transcript as a file: txt, srt, vtt, tsv, ass, json, md, rttm.
 
 Every format escapes what its readers would take for markup. Knows no wire forms of a dialect.
 """
@@ -14,12 +14,16 @@ from dataclasses import dataclass
 from harken.errors import InvalidOption
 from harken.model import Segment, Transcript, plain
 from harken.text import breaks
-from harken.text.cues import Cue, cut, speaker
+from harken.text.cues import Cue, cut
+from harken.text.labels import Labels, channel, labels
+from harken.text.rttm import rttm
 
 _WORD_JOINER = "\u2060"
 """Takes no room and stands between two characters that together would be markup."""
 
 _WIDE_BRACES = str.maketrans("{}", "\uff5b\uff5d")
+_ASS_FIELD = str.maketrans("{},", "\uff5b\uff5d\uff0c")
+"""A comma ends a field, and there is no escape: a wide one looks the same."""
 
 _PARAGRAPH_PAUSE = 2.0
 """Seconds of silence after which a new paragraph begins."""
@@ -45,26 +49,37 @@ Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 
 
 def _txt(transcript: Transcript) -> str:
-    return "".join(map(line, transcript.segments))
+    named = labels(transcript)
+    return "".join(line(segment, named) for segment in transcript.segments)
 
 
-def line(segment: Segment) -> str:
-    """What ``txt`` has of a segment: its text on a line of its own, or nothing where it has no text."""
+def line(segment: Segment, named: Labels = channel) -> str:
+    """What ``txt`` has of a segment: its text on a line of its own, or nothing where it has no text.
+
+    ``named`` says who speaks; before a transcript is whole, no more than the channel is known.
+    """
     text = breaks.clean(segment.text)
-    return f"{_named(segment)}{text}\n" if text else ""
+    return f"{_before(named(segment))}{text}\n" if text else ""
+
+
+def _before(label: str | None) -> str:
+    """A label as it stands before a text, as WhisperX writes it, whose readers are many."""
+    return f"[{label}]: " if label else ""
 
 
 def _srt(transcript: Transcript) -> str:
+    cues = cut(transcript, lambda label: breaks.width(_before(label)))
     return "".join(
         f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n{_srt_text(cue)}\n\n"
-        for number, cue in enumerate(cut(transcript), 1)
+        for number, cue in enumerate(cues, 1)
     )
 
 
 def _srt_text(cue: Cue) -> str:
-    text = "\n".join(cue.lines)
+    text = _before(cue.label) + "\n".join(cue.lines)
     text = re.sub(r"<(?=[\s/]*[a-zA-Z])", "<" + _WORD_JOINER, text).replace("{\\", "{" + _WORD_JOINER + "\\")
-    return (f"{cue.speaker}: " if cue.speaker else "") + text.replace("-->", "->")
+    text = re.sub(r"(?<=\d:)(?=\d{1,2}:\d{1,2}[.,]\d)", _WORD_JOINER, text)  # two times make a new cue to some readers
+    return text.replace("-->", "->")
 
 
 def _vtt(transcript: Transcript) -> str:
@@ -73,14 +88,20 @@ def _vtt(transcript: Transcript) -> str:
 
 
 def _vtt_text(cue: Cue) -> str:
-    text = "\n".join(cue.lines).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    return (f"<v {cue.speaker}>" if cue.speaker else "") + text
+    text = _vtt_escaped("\n".join(cue.lines))
+    # A name that ends with dashes would make an arrow of the tag's end.
+    name = re.sub("-$", "&#45;", _vtt_escaped(cue.label or ""))
+    return (f"<v {name}>" if name else "") + text
+
+
+def _vtt_escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _ass(transcript: Transcript) -> str:
     return _ASS_HEAD + "".join(
-        f"Dialogue: 0,{_ass_clock(cue.start)},{_ass_clock(cue.end)},Default,{cue.speaker or ''},0,0,0,,"
-        f"{_ass_text(cue)}\n"
+        f"Dialogue: 0,{_ass_clock(cue.start)},{_ass_clock(cue.end)},Default,{(cue.label or '').translate(_ASS_FIELD)},"
+        f"0,0,0,,{_ass_text(cue)}\n"
         for cue in cut(transcript)
     )
 
@@ -91,11 +112,13 @@ def _ass_text(cue: Cue) -> str:
 
 
 def _tsv(transcript: Transcript) -> str:
-    rows = (
-        f"{round(segment.start * 1000)}\t{round(segment.end * 1000)}\t{_named(segment)}{text}\n"
-        for segment, text in _said(transcript)
-    )
-    return "start\tend\ttext\n" + "".join(rows)
+    named = labels(transcript)
+    said = list(_said(transcript))
+    rows = [f"{round(segment.start * 1000)}\t{round(segment.end * 1000)}\t{text}" for segment, text in said]
+    if not any(named(segment) for segment, _ in said):
+        return "\n".join(["start\tend\ttext", *rows, ""])
+    told = (f"{row}\t{named(segment) or ''}" for row, (segment, _) in zip(rows, said, strict=True))
+    return "\n".join(["start\tend\ttext\tspeaker", *told, ""])
 
 
 def _json(transcript: Transcript) -> str:
@@ -104,7 +127,7 @@ def _json(transcript: Transcript) -> str:
 
 def _md(transcript: Transcript) -> str:
     return "\n".join(
-        f"**\\[{_clock(start)}\\]** {f'**{name}:** ' if name else ''}{_md_text(text)}\n"
+        f"**\\[{_clock(start)}\\]** {f'**{_md_text(name)}:** ' if name else ''}{_md_text(text)}\n"
         for start, name, text in _paragraphs(transcript)
     )
 
@@ -115,6 +138,7 @@ def _md_text(text: str) -> str:
 
 def _paragraphs(transcript: Transcript) -> Iterator[tuple[float, str | None, str]]:
     """Start, speaker and text: a new one at a pause, at another speaker, or when it is long and a sentence ends."""
+    named = labels(transcript)
     open_: list[Segment] = []
 
     def text() -> str:
@@ -124,12 +148,12 @@ def _paragraphs(transcript: Transcript) -> Iterator[tuple[float, str | None, str
         if open_:
             last = open_[-1]
             long = len(text()) > _PARAGRAPH_LENGTH and breaks.ends_sentence(breaks.clean(last.text), said)
-            if long or speaker(segment) != speaker(last) or segment.start - last.end >= _PARAGRAPH_PAUSE:
-                yield open_[0].start, speaker(last), text()
+            if long or named(segment) != named(last) or segment.start - last.end >= _PARAGRAPH_PAUSE:
+                yield open_[0].start, named(last), text()
                 open_ = []
         open_.append(segment)
     if open_:
-        yield open_[0].start, speaker(open_[0]), text()
+        yield open_[0].start, named(open_[0]), text()
 
 
 def _join(segments: list[Segment]) -> str:
@@ -144,11 +168,6 @@ def _said(transcript: Transcript) -> Iterator[tuple[Segment, str]]:
     for segment in transcript.segments:
         if text := breaks.clean(segment.text):
             yield segment, text
-
-
-def _named(segment: Segment) -> str:
-    name = speaker(segment)
-    return f"{name}: " if name else ""
 
 
 def _clock(seconds: float, mark: str | None = None) -> str:
@@ -172,31 +191,39 @@ class Format:
     suffix: str
     """Of file names, with the dot."""
     media_type: str
-    write: Callable[[Transcript], str]
+    write: Callable[[Transcript, str], str]
+    """The text of a transcript and the name of its recording."""
+
+
+def _nameless(write: Callable[[Transcript], str]) -> Callable[[Transcript, str], str]:
+    """For formats that do not name the recording."""
+    return lambda transcript, _: write(transcript)
 
 
 FORMATS: dict[str, Format] = {
     form.name: form
     for form in (
-        Format("txt", ".txt", "text/plain; charset=utf-8", _txt),
-        Format("srt", ".srt", "application/x-subrip; charset=utf-8", _srt),
-        Format("vtt", ".vtt", "text/vtt; charset=utf-8", _vtt),
-        Format("tsv", ".tsv", "text/tab-separated-values; charset=utf-8", _tsv),
-        Format("ass", ".ass", "text/x-ssa; charset=utf-8", _ass),
-        Format("json", ".json", "application/json", _json),
-        Format("md", ".md", "text/markdown; charset=utf-8", _md),
+        Format("txt", ".txt", "text/plain; charset=utf-8", _nameless(_txt)),
+        Format("srt", ".srt", "application/x-subrip; charset=utf-8", _nameless(_srt)),
+        Format("vtt", ".vtt", "text/vtt; charset=utf-8", _nameless(_vtt)),
+        Format("tsv", ".tsv", "text/tab-separated-values; charset=utf-8", _nameless(_tsv)),
+        Format("ass", ".ass", "text/x-ssa; charset=utf-8", _nameless(_ass)),
+        Format("json", ".json", "application/json", _nameless(_json)),
+        Format("md", ".md", "text/markdown; charset=utf-8", _nameless(_md)),
+        Format("rttm", ".rttm", "text/plain; charset=utf-8", rttm),
     )
 }
 """Every format by name."""
 
 
-def render(transcript: Transcript, form: str) -> str:
-    """The transcript in one of :data:`FORMATS`.
+def render(transcript: Transcript, form: str, recording: str = "recording") -> str:
+    """The transcript in one of :data:`FORMATS`, with labels where there are several speakers, or channels apart.
 
     ``txt`` has one line a segment; ``srt``, ``vtt`` and ``ass`` have cues cut for reading; ``tsv`` has start and end
-    in milliseconds; ``json`` is all that harken knows; ``md`` has paragraphs. A transcript without text gives a valid
-    empty file. Raises :class:`~harken.errors.InvalidOption` for another format.
+    in milliseconds; ``json`` is all that harken knows; ``md`` has paragraphs; ``rttm`` has turns and no text, under
+    the name ``recording``. A transcript without text gives a valid empty file. Raises
+    :class:`~harken.errors.InvalidOption` for another format.
     """
     if form not in FORMATS:
         raise InvalidOption(f"no format {form!r}; there are {', '.join(FORMATS)}", param="response_format")
-    return FORMATS[form].write(transcript)
+    return FORMATS[form].write(transcript, recording)

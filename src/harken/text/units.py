@@ -7,11 +7,12 @@ Times come from the words where there are words, else by interpolating over the 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from harken.model import Segment
 from harken.text import breaks
+from harken.text.labels import Labels
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class Unit:
     blank: bool
     """Whether a blank stands before it, when it does not begin a line."""
     opens_segment: bool = False
+    label: str | None = None
+    """Of whom it is said to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +36,29 @@ class _Char:
     end: float
 
 
-def units(segments: Iterable[Segment], columns: int, limit: float) -> list[Unit]:
-    """The units of segments of one channel, none wider than ``columns``, times within 0 to ``limit``, never backwards.
+def units(
+    segments: Iterable[Segment], columns: Callable[[str | None], int], limit: float, labels: Labels
+) -> list[Unit]:
+    """The units of segments of one channel, times within 0 to ``limit``, never backwards.
 
-    The text of every segment comes whole and in the order of the segments' starts.
+    The text of every segment comes whole and in the order of the segments' starts. ``columns`` tells how wide a unit
+    with that label may be.
     """
     found: list[Unit] = []
     for segment in sorted(segments, key=lambda item: item.start):
-        found.extend(_of_segment(segment, columns, found[-1].text if found else ""))
+        label = labels(segment)
+        found.extend(_of_segment(segment, columns(label), found[-1].text if found else "", label))
     return list(_monotone(found, limit))
 
 
-def _of_segment(segment: Segment, columns: int, before: str) -> list[Unit]:
+def _of_segment(segment: Segment, columns: int, before: str, label: str | None) -> list[Unit]:
     found: list[Unit] = []
     for run in _runs(_chars(segment)):
         offset = 0
         for number, text in enumerate(_pieces("".join(item.char for item in run), columns)):
             start, end = run[offset].start, run[offset + len(text) - 1].end
             offset += len(text)
-            unit = Unit(text, start, end, blank=number == 0)
+            unit = Unit(text, start, end, blank=number == 0, label=label)
             if found and _holds_together(found[-1], unit, columns):
                 found[-1] = _joined(found[-1], unit)
             else:
@@ -59,7 +66,7 @@ def _of_segment(segment: Segment, columns: int, before: str) -> list[Unit]:
     if found:
         head = found[0]
         blank = bool(before) and (segment.text[:1].isspace() or not breaks.may_part(before, head.text))
-        found[0] = Unit(head.text, head.start, head.end, blank, opens_segment=True)
+        found[0] = replace(head, blank=blank, opens_segment=True)
     return found
 
 
@@ -117,7 +124,7 @@ def _holds_together(before: Unit, after: Unit, columns: int) -> bool:
 
 def _joined(before: Unit, after: Unit) -> Unit:
     text = before.text + (" " if after.blank else "") + after.text
-    return Unit(text, before.start, after.end, before.blank, before.opens_segment)
+    return replace(before, text=text, end=after.end)
 
 
 def _monotone(found: list[Unit], limit: float) -> Iterator[Unit]:
@@ -126,4 +133,4 @@ def _monotone(found: list[Unit], limit: float) -> Iterator[Unit]:
         start = min(max(unit.start, earliest), limit)
         end = min(max(unit.end, start), limit)
         earliest = start
-        yield Unit(unit.text, start, end, unit.blank, unit.opens_segment)
+        yield replace(unit, start=start, end=end)
