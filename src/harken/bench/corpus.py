@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,25 @@ def read_corpus(folder: Path, sets: Collection[str] = ()) -> list[Item]:
     Raises:
         InvalidRequest: no manifest is there, a named set is missing, or a line is not a record.
     """
+    return [
+        Item(
+            name,
+            beside / record["audio"],
+            record["text"],
+            record.get("lang"),
+            record.get("kind", "speech"),
+            record.get("duration"),
+        )
+        for name, beside, record in records(folder, sets)
+        if _usable(record)
+    ]
+
+
+def records(folder: Path, sets: Collection[str] = ()) -> Iterator[tuple[str, Path, dict[str, Any]]]:
+    """Every record that is not of a medium that is broken on purpose: its set, its manifest's folder, what it says.
+
+    Arguments, order and what it raises are those of :func:`read_corpus`.
+    """
     manifests = {path.parent.name: path for path in sorted(folder.glob("*/manifest.jsonl"))}
     if (folder / "manifest.jsonl").is_file():
         manifests[folder.resolve().name] = folder / "manifest.jsonl"
@@ -65,16 +84,13 @@ def read_corpus(folder: Path, sets: Collection[str] = ()) -> list[Item]:
         raise InvalidRequest(f"{folder} is not a corpus: neither it nor a folder in it has a manifest.jsonl")
     if missing := sorted(set(sets) - set(manifests)):
         raise InvalidRequest(f"{folder} has no set {', '.join(missing)}; it has {', '.join(sorted(manifests))}")
-    return [
-        item
-        for name, manifest in sorted(manifests.items())
-        if not sets or name in sets
-        for item in _read_set(name, manifest)
-    ]
+    for name, manifest in sorted(manifests.items()):
+        if not sets or name in sets:
+            for record in _read_set(manifest):
+                yield name, manifest.parent, record
 
 
-def _read_set(name: str, manifest: Path) -> list[Item]:
-    items = []
+def _read_set(manifest: Path) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(manifest.read_text(encoding="utf-8").splitlines(), 1):
         if not line.strip():
             continue
@@ -83,14 +99,11 @@ def _read_set(name: str, manifest: Path) -> list[Item]:
             path = manifest.parent / record["audio"]
         except (ValueError, TypeError, KeyError) as error:
             raise InvalidRequest(f"{manifest}, line {number}: not a JSON object with an audio path") from error
-        if not _usable(record):
+        if record.get("kind", "speech") not in SPOKEN | {NONSPEECH}:
             continue
         if not path.is_file():
             raise InvalidRequest(f"{manifest}, line {number}: there is no file {path}")
-        items.append(
-            Item(name, path, record["text"], record.get("lang"), record.get("kind", "speech"), record.get("duration"))
-        )
-    return items
+        yield record
 
 
 def _usable(record: dict[str, Any]) -> bool:
