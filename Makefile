@@ -61,7 +61,7 @@ $(VENV)/.serve: $(VENV)/.uv $(LOCKS) pyproject.toml
 	@touch $@
 
 $(VENV)/.models: $(VENV)/.serve
-	@$(BIN)/harken models fetch base silero-vad
+	@$(BIN)/harken models fetch base silero-vad segmentation-3.0 campplus
 	@touch $@
 
 $(VENV)/.sample: $(VENV)/.serve

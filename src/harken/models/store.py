@@ -2,54 +2,29 @@
 """The folder of installed models: fetch, find, verify, delete.
 
 An installed model is ``<root>/<canonical name>/`` with its plain files and ``manifest.json``, which says size and
-SHA-256 of each as they were when they were fetched. It appears there whole, by one rename. Safe for several processes
-at once. Knows catalog entries and sources; knows nothing of how a model is run.
+SHA-256 of each as they were when they were fetched, or built out of what was fetched. It appears there whole, by one
+rename. Safe for several processes at once. Knows catalog entries and sources; knows nothing of how a model is run.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
-import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from harken.errors import DiskFull, ModelCorrupt, ModelUnavailable
+from harken.models import manifest, recipes
 from harken.models.catalog import Catalog
 from harken.models.delivery import Expected, Meter, Progress, Source, SourceFailed, Workspace, WrongBytes
+from harken.models.manifest import Built, Installed, InstalledFile
 from harken.models.spec import ModelSpec
 
-_MANIFEST = "manifest.json"
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-
-
-@dataclass(frozen=True, slots=True)
-class InstalledFile:
-    """A file as it was when it was fetched."""
-
-    name: str
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Installed:
-    """An installed model."""
-
-    name: str
-    source: str
-    """Where its files came from, for people."""
-    files: tuple[InstalledFile, ...]
-
-    @property
-    def size(self) -> int:
-        """Bytes of all files."""
-        return sum(file.size for file in self.files)
 
 
 class ModelStore:
@@ -109,21 +84,10 @@ class ModelStore:
         """
         spec = self.catalog.entry(name)
         folder = self.root / spec.name
-        found = _read_manifest(folder)
+        found = manifest.read(folder)
         if found is None:
             raise self._absent(spec)
-        pinned = {file.name: file for file in spec.files}
-        wrong: list[str] = []
-        for file in found.files:
-            try:
-                Expected(file.size, file.sha256).check(folder / file.name)
-                if file.name in pinned:
-                    Expected.of(pinned[file.name]).check(folder / file.name)
-            except WrongBytes as error:
-                wrong.append(str(error))
-            except FileNotFoundError:
-                wrong.append(f"{file.name} is missing")
-        wrong.extend(f"{name} is missing" for name in pinned.keys() - {file.name for file in found.files})
+        wrong = list(found.flaws(folder, spec))
         if wrong:
             raise ModelCorrupt(
                 f"model {spec.name} is damaged: {'; '.join(wrong)}. Delete it and fetch it again: "
@@ -168,11 +132,11 @@ class ModelStore:
             meter.say(f"asking {source.label}")
             try:
                 origin = source.deliver(spec, workspace, meter)
+                self._install(spec, workspace, origin, meter)
             except SourceFailed as error:
                 wrong = wrong or isinstance(error, WrongBytes)
                 reasons.append(f"{source.label}: {error}")
                 continue
-            self._install(spec, workspace, origin)
             return
         if wrong or not workspace.bytes():
             shutil.rmtree(workspace.root, ignore_errors=True)
@@ -181,45 +145,37 @@ class ModelStore:
             f"model {spec.name} could not be fetched ({why}); {self._others()}", param="model"
         )
 
-    def _install(self, spec: ModelSpec, workspace: Workspace, origin: str) -> None:
-        """The last check, the manifest, and the rename that makes the model appear."""
+    def _install(self, spec: ModelSpec, workspace: Workspace, origin: str, meter: Meter) -> None:
+        """The last check, the building, the manifest, and the rename that makes the model appear."""
         names = {file.name for file in spec.files}
         for left in workspace.files.iterdir():
             if left.name not in names:
                 left.unlink()  # from an interrupted fetch of another version
-        files = []
-        for file in spec.files:
-            path = workspace.files / file.name
-            sha256 = Expected.of(file).check(path)
-            files.append(InstalledFile(file.name, path.stat().st_size, sha256))
+        files = tuple(InstalledFile.of(workspace.files / file.name, Expected.of(file)) for file in spec.files)
+        folder, installed = workspace.files, Installed(spec.name, origin, files)
+        if spec.recipe is not None:
+            meter.say(f"building {spec.recipe.file}")
+            folder = workspace.built
+            shutil.rmtree(folder, ignore_errors=True)  # from an interrupted build
+            folder.mkdir()
+            recipes.build(spec.recipe, spec, workspace.files, folder / spec.recipe.file)
+            made = InstalledFile.of(folder / spec.recipe.file, Expected())
+            installed = Installed(spec.name, origin, (made,), Built(spec.recipe.name, spec.recipe.version, files))
+        manifest.write(folder, installed)
+        for path in folder.iterdir():
             _flush(path)
-        manifest = workspace.files / _MANIFEST
-        manifest.write_text(json.dumps(asdict(Installed(spec.name, origin, tuple(files))), indent=2) + "\n")
-        _flush(manifest)
-        folder = self.root / spec.name
-        if folder.exists():
-            shutil.rmtree(folder)  # another version, or a damaged one: otherwise there would be nothing to fetch
-        workspace.files.rename(folder)
+        target = self.root / spec.name
+        if target.exists():
+            shutil.rmtree(target)  # another version, or a damaged one: otherwise there would be nothing to fetch
+        folder.rename(target)
         _flush(self.root)
         shutil.rmtree(workspace.root, ignore_errors=True)
 
     def _installed(self, spec: ModelSpec) -> Installed | None:
         """The entry as installed, unless it is not there, not whole, or not the version that the catalog pins."""
         folder = self.root / spec.name
-        found = _read_manifest(folder)
-        if found is None:
-            return None
-        known = {file.name: file for file in found.files}
-        for file in spec.files:
-            have = known.get(file.name)
-            if have is None or (file.sha256 is not None and file.sha256 != have.sha256):
-                return None
-            try:
-                if (folder / file.name).stat().st_size != have.size:
-                    return None
-            except FileNotFoundError:
-                return None
-        return found
+        found = manifest.read(folder)
+        return found if found is not None and found.fits(spec) and found.whole(folder) else None
 
     def _absent(self, spec: ModelSpec) -> ModelUnavailable:
         return ModelUnavailable(
@@ -268,14 +224,6 @@ class ModelStore:
                     f"{error.strerror}. Make room, or set HARKEN_MODELS_DIR to a folder on another disk"
                 ) from error
             raise ModelUnavailable(f"model {spec.name} cannot be written to {self.root}: {error.strerror}") from error
-
-
-def _read_manifest(folder: Path) -> Installed | None:
-    try:
-        data = json.loads((folder / _MANIFEST).read_text())
-        return Installed(data["name"], data["source"], tuple(InstalledFile(**file) for file in data["files"]))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
 
 
 def _megabytes(count: int) -> str:
