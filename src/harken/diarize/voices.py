@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Voices known across recordings: learnt from a recording of one speaker, and found again among others' speakers.
+
+A stranger must stay a stranger, so a voice is only recognised above a similarity that strangers hardly ever reach
+(``harken bench diarization`` measures how often). Knows no store and no file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from harken.diarize.diarizer import Diarizer
+from harken.diarize.segmentation import Samples
+from harken.errors import UnusableVoice
+from harken.model import Diarization, KnownVoice, Speaker
+
+LEAST = 1.5
+"""Seconds of speech that a voice can be learnt from, and from which on a speaker is compared with known voices."""
+
+OTHER, OTHER_SHARE = 1.5, 0.1
+"""Seconds, and share of the speech, from which on a second speaker is one, not a cough or a stray guess."""
+
+SIMILAR, UNSURE = 0.45, 0.3
+"""Cosine from which on a voice is the known one, given much speech; and what a second of speech more would add to that
+if there were only one, less with each second more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voiceprint:
+    """A voice, and how much speech it was learnt from."""
+
+    centroid: tuple[float, ...]
+    """As :attr:`harken.model.Speaker.centroid`."""
+    seconds: float
+
+
+def voiceprint(blocks: Iterable[Samples], diarizer: Diarizer) -> Voiceprint:
+    """The voice of the one who speaks in a recording: mono samples at 16 kHz, in blocks of any length.
+
+    Raises:
+        UnusableVoice: nobody speaks, too little, or several do.
+    """
+    return single(diarizer.diarize(blocks))
+
+
+def single(found: Diarization) -> Voiceprint:
+    """The voice of the only speaker.
+
+    Raises:
+        UnusableVoice: as :func:`voiceprint`.
+    """
+    speakers = sorted(found.speakers, key=lambda speaker: -speaker.speaking_time)
+    total = sum(speaker.speaking_time for speaker in speakers)
+    if total < LEAST:
+        heard = f"{total:.1f} s of speech" if speakers else "no speech"
+        raise UnusableVoice(
+            f"there is {heard} in the recording, and a voice needs {LEAST:g} s at least; "
+            "10 s and more of one person speaking alone are good"
+        )
+    others = [item for item in speakers[1:] if item.speaking_time >= max(OTHER, OTHER_SHARE * total)]
+    if others:
+        raise UnusableVoice(
+            f"{1 + len(others)} people speak in the recording, and a voice is learnt from one who speaks alone; "
+            "cut out a part of it in which only that person is heard"
+        )
+    return Voiceprint(speakers[0].centroid, round(speakers[0].speaking_time, 3))
+
+
+def threshold(seconds: float) -> float:
+    """The cosine to a known voice from which on it is recognised, given so many seconds of speech."""
+    return SIMILAR + UNSURE / max(seconds, LEAST)
+
+
+def match(speakers: Sequence[Speaker], voices: Sequence[KnownVoice]) -> tuple[Speaker, ...]:
+    """The speakers, those with a name whose voice is known.
+
+    Each voice is one speaker's at most and each speaker one voice's; the most similar pairs come first. Speakers who
+    hardly speak, and those like nobody known, stay as they are.
+    """
+    pairs = sorted(
+        (
+            (similarity(speaker.centroid, voice.centroid), place, number)
+            for place, speaker in enumerate(speakers)
+            if speaker.speaking_time >= LEAST
+            for number, voice in enumerate(voices)
+        ),
+        key=lambda pair: (-pair[0], pair[1:]),
+    )
+    named = list(speakers)
+    taken: set[int] = set()
+    for cosine, place, number in pairs:
+        speaker = named[place]
+        if speaker is speakers[place] and number not in taken and cosine >= threshold(speaker.speaking_time):
+            taken.add(number)
+            named[place] = replace(speaker, name=voices[number].name, similarity=round(cosine, 3))
+    return tuple(named)
+
+
+def similarity(one: Sequence[float], other: Sequence[float]) -> float:
+    """The cosine of two voices; 0 where one of them is none, or they come from different models."""
+    if not one or len(one) != len(other):
+        return 0.0
+    first, second = np.asarray(one, np.float64), np.asarray(other, np.float64)
+    scale = float(np.linalg.norm(first) * np.linalg.norm(second))
+    return float(first @ second) / scale if scale else 0.0
