@@ -45,16 +45,13 @@ class Passage:
 
     text: str
     lines: tuple[Line, ...]
+    start: float
+    """Seconds; inside the first line by the share of its letters before it."""
 
     @property
     def speaker(self) -> str | None:
         """As :attr:`Line.speaker`."""
         return self.lines[0].speaker
-
-    @property
-    def start(self) -> float:
-        """Seconds."""
-        return self.lines[0].start
 
 
 class Spoken:
@@ -161,8 +158,11 @@ def _sentences(turn: Sequence[Line]) -> Iterator[Passage]:
         first = bisect.bisect_right(ends, start)
         last = bisect.bisect_left(ends, end)
         for begin, stop in _short(text, start, end, ends[first:last]):
-            lines = turn[bisect.bisect_right(ends, begin) : bisect.bisect_left(ends, stop) + 1]
-            yield Passage(text[begin:stop].strip(), tuple(lines))
+            place = bisect.bisect_right(ends, begin)
+            lines = turn[place : bisect.bisect_left(ends, stop) + 1]
+            share = 1 - (ends[place] - begin) / len(lines[0].text)
+            moment = lines[0].start + max(0.0, share) * (lines[0].end - lines[0].start)
+            yield Passage(text[begin:stop].strip(), tuple(lines), moment)
 
 
 def _short(text: str, start: int, end: int, breaks: Sequence[int]) -> Iterator[tuple[int, int]]:
@@ -193,4 +193,4 @@ def _merged(passages: Sequence[Passage]) -> Passage:
     text = passages[0].text
     for passage in passages[1:]:
         text += ("" if words.unspaced(text[-1]) or words.unspaced(passage.text[0]) else " ") + passage.text
-    return Passage(text, tuple(dict.fromkeys(line for passage in passages for line in passage.lines)))
+    return Passage(text, tuple(dict.fromkeys(line for one in passages for line in one.lines)), passages[0].start)

@@ -5,6 +5,8 @@ Function words, what people say between words, and words so vague that they are 
 :func:`harken.text.words.fold`); other languages get none, and do without.
 """
 
+# ruff: noqa: RUF001  (letters of one script look like those of another)
+
 from __future__ import annotations
 
 from collections import Counter
@@ -94,9 +96,9 @@ _LISTS = {
         ciao ciò cioè circa come con cosa cose così cui da dagli dai dal dalla dalle dallo davvero degli dei del dell
         della delle dello dentro detto deve devo di dice dire dopo dove due dunque e è ecco ed entro era erano eravamo
         esempio essere fa faccio fanno fare fatto fino forse fra fuori già gente giorno giorni gli grazie grande ha hai
-        hanno ho i ieri il in infatti insomma invece io l la là le lei li lì lo loro lui ma magari mai mai me meglio meno
+        hanno ho i ieri il in infatti insomma invece io l la là le lei li lì lo loro lui ma magari mai me meglio meno
         mentre mi mia mie miei mio modo molta molte molti molto ne nei nel nell nella nelle nello nessuno niente no noi
-        non nostra nostre nostri nostro nulla o oggi ogni ok ora oppure parte per perché però persone più poco poi
+        non nostra nostre nostri nostro nulla o oggi ogni ok ora oppure parte per perché però più poco poi
         possiamo posso potere prima primo proprio può qua qual quale quali qualche qualcosa qualcuno quando quanto
         quasi quattro quella quelle quelli quello questa queste questi questo qui quindi sa sarà se sei sembra sempre
         senza si sì sia siamo siete solo sono sopra sotto sta stai stanno stare stata stato stesso sto su sua sue sugli

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Text that may hold anything, as Markdown that shows just that text."""
+
+from __future__ import annotations
+
+import re
+
+# What begins emphasis, code, links, images, tags and entities anywhere in a line. Headings and lists begin a line, and
+# the text of others never does here.
+_ACTIVE = re.compile(r"[\\`*_\[\]<>&~|]")
+
+
+def escape(text: str) -> str:
+    """``text`` for the middle of a line: what Markdown or HTML would take for markup is written with a backslash."""
+    return _ACTIVE.sub(lambda found: "\\" + found.group(), text)
