@@ -66,6 +66,19 @@ def test_a_large_set_may_be_worse_by_three_tenths_of_a_point() -> None:
     assert failing(spoken(14, 10, text=thousand), BETTER) == ["set set"]
 
 
+def test_several_hearings_are_judged_by_their_mean() -> None:
+    lucky, unlucky = spoken(3, 3), spoken(8, 3)
+    assert failing(unlucky, BETTER) == ["set set"]
+    assert [rule.name for rule in gate([lucky, unlucky, BETTER, BETTER], 2) if not rule.ok] == ["set set"]
+    hearings = [lucky, lucky, unlucky, BETTER, BETTER, BETTER]
+    assert [rule.name for rule in gate(hearings, 3) if not rule.ok] == []
+    assert gate(hearings, 3)[1].detail == "+1.67 words, 2.0 allowed"
+    thousand = " ".join([HUNDRED] * 10)
+    large = [spoken(errors, 10, text=thousand) for errors in (14, 13)]
+    assert [rule.name for rule in gate([*large, BETTER, BETTER], 2) if not rule.ok] == ["set set"]
+    assert gate([*large, BETTER, BETTER], 2)[1].detail == "+3.50 words, 3.0 allowed"
+
+
 def test_overall_it_may_not_be_worse_by_one_word() -> None:
     assert failing(spoken(5, 4), spoken(3, 3, name="other")) == ["overall not worse"]
     assert failing(spoken(5, 4), spoken(2, 3, name="other")) == []

@@ -55,6 +55,29 @@ def test_accuracy_from_the_command_line(corpus: Path, own_cache: Path, tmp_path:
     assert json.loads(kept.read_text(encoding="utf-8"))["text"] == recording["baseline"]["text"]
 
 
+@pytest.mark.usefixtures("base_model")
+def test_shifted_copies_are_heard_too(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[Path] = []
+
+    class Listing:
+        def hear(self, path: Path, *_: object) -> Heard:
+            assert path.is_file()
+            heard.append(path)
+            return Heard("hello there", "en")
+
+    monkeypatch.setattr("harken.bench.commands.build", lambda *_, **__: Listing())
+    found = tmp_path / "found.json"
+    arguments = ["bench", "accuracy", str(corpus), "--no-baseline", "--shifts", "2", "--json", str(found)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "sums of 3 hearings" in " ".join(result.output.split())
+    assert [path.name for path in heard] == ["call.wav", "call+1.wav", "call+2.wav"]
+    assert [path.is_file() for path in heard] == [True, False, False]
+    report = json.loads(found.read_text(encoding="utf-8"))
+    assert report["settings"]["shifts"] == 2
+    assert report["sets"][0]["files"] == 3
+
+
 @pytest.mark.usefixtures("base_model", "vad_model")
 def test_what_the_baseline_heard_is_used_again(
     corpus: Path, own_cache: Path, base_model: Path, monkeypatch: pytest.MonkeyPatch

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from harken.bench.corpus import Item
-from harken.bench.material import CLIPS, SHORT, built_in, of_corpus, of_file, of_folder, read, write
+from harken.bench.material import CLIPS, SHIFT, SHORT, built_in, of_corpus, of_file, of_folder, read, shifted, write
 from harken.errors import InvalidRequest
 from harken.model import SAMPLE_RATE
 from harken.models.store import ModelStore
@@ -38,6 +38,29 @@ def test_a_corpus_gives_its_shortest_long_recording_and_the_set_with_most_short_
         of_corpus(items[2:])
     with pytest.raises(InvalidRequest):
         of_corpus(items[:2])
+
+
+def test_copies_begin_later_and_are_gone_when_the_next_is_asked_for(tmp_path: Path) -> None:
+    heard = np.linspace(-0.5, 0.5, SAMPLE_RATE, dtype=np.float32)
+    clip, broken = tmp_path / "clip.wav", tmp_path / "broken.wav"
+    write(clip, heard)
+    broken.write_bytes(b"no recording")
+    items = [item(str(clip), 1.0), item(str(broken), None)]
+    folder = tmp_path / "copies"
+    folder.mkdir()
+    seen = []
+    for found in shifted(items, 2, folder):
+        seen.append(found.path.name)
+        assert (found.set, found.text) == (tmp_path.name, "text")
+        if found.path.parent == folder:
+            assert list(folder.iterdir()) == [found.path]
+            samples, late = read(found.path), SHIFT * (len(seen) - 1)
+            assert len(samples) == SAMPLE_RATE + late
+            assert not samples[:late].any()
+            assert samples[late:] == pytest.approx(heard, abs=1e-3)
+    assert seen == ["clip.wav", "clip+1.wav", "clip+2.wav", "broken.wav"]
+    assert list(folder.iterdir()) == []
+    assert list(shifted(items, 0, folder)) == items
 
 
 def test_recordings_of_the_user_are_timed_by_decoding(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ class Rule:
 
 
 def listen(
-    items: Sequence[Item],
+    items: Iterable[Item],
     ours: Engine,
     baseline: Engine | None,
     *,
@@ -105,11 +105,16 @@ def total(results: Iterable[SetResult]) -> SetResult:
     )
 
 
-def gate(pairs: Sequence[Pair]) -> list[Rule]:
-    """Every rule, judged on pairs that have a baseline."""
+def gate(pairs: Sequence[Pair], hearings: int = 1) -> list[Rule]:
+    """Every rule, judged on pairs that have a baseline.
+
+    Args:
+        pairs: what both engines heard.
+        hearings: how many pairs there are of each recording; a set is judged by its mean over them.
+    """
     pairs = [pair for pair in pairs if pair.baseline is not None]
     results = summarise(pairs)
-    rules = [_set_rule(result) for result in results if result.ours.words]
+    rules = [_set_rule(result, hearings) for result in results if result.ours.words]
     whole = total(results)
     if whole.baseline is not None and whole.ours.words:
         detail = f"{whole.ours.errors} errors against {whole.baseline.errors} in {whole.ours.words} words"
@@ -154,8 +159,9 @@ def _summary(name: str, spoken: bool, pairs: list[Pair]) -> SetResult:
     return SetResult(name, len(pairs), ours, sum(scores, Score()) if scores else None)
 
 
-def _set_rule(result: SetResult) -> Rule:
+def _set_rule(result: SetResult, hearings: int) -> Rule:
     baseline = result.baseline or Score()
-    allowed = max(POINTS / 100 * result.ours.words, WORDS)
-    worse = result.ours.errors - baseline.errors
-    return Rule(f"set {result.name}", worse <= allowed, f"{worse:+d} words, {allowed:.1f} allowed")
+    allowed = max(POINTS / 100 * result.ours.words / hearings, WORDS)
+    worse = (result.ours.errors - baseline.errors) / hearings
+    places = 2 if hearings > 1 else 0
+    return Rule(f"set {result.name}", worse <= allowed, f"{worse:+.{places}f} words, {allowed:.1f} allowed")

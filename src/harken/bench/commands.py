@@ -46,10 +46,11 @@ def accuracy(
     baseline: bool = True,
     cache: bool = True,
     languages: bool = False,
+    shifts: int = 0,
     verbose: bool = False,
     json_file: Path | None = None,
 ) -> bool:
-    """Score a corpus; whether every rule of the gate holds."""
+    """Score a corpus, and with ``shifts`` so many shifted copies of it; whether every rule of the gate holds."""
     items = read_corpus(corpus, sets)
     folder = store.path(model)
     theirs: Engine | None = None
@@ -58,15 +59,20 @@ def accuracy(
             Remembered(folder, cache_folder(), threads=threads) if cache else FasterWhisper(folder, threads=threads)
         )
     ours = build("harken fast" if mode == "fast" else "harken", store, model, threads=threads)
-    with Progress(console=console, transient=True) as progress:
-        task = progress.add_task("listening", total=len(items))
-        pairs = listen(items, ours, theirs, languages=languages, progress=lambda _: progress.advance(task))
-    rules = gate(pairs)
+    hearings = 1 + shifts
+    with (
+        Progress(console=console, transient=True) as progress,
+        tempfile.TemporaryDirectory(prefix="harken-bench-") as folder_of_copies,
+    ):
+        task = progress.add_task("listening", total=len(items) * hearings)
+        heard = material.shifted(items, shifts, Path(folder_of_copies))
+        pairs = listen(heard, ours, theirs, languages=languages, progress=lambda _: progress.advance(task))
+    rules = gate(pairs, hearings)
     if verbose:
         console.print(report.differences_of(pairs))
-    console.print(report.accuracy_table(pairs))
+    console.print(report.accuracy_table(pairs, hearings))
     console.print(report.gate_lines(rules))
-    settings = {"model": model, "mode": mode, "threads": threads, "language_from_manifest": languages}
+    settings = {"model": model, "mode": mode, "threads": threads, "language_from_manifest": languages, "shifts": shifts}
     _write(json_file, report.accuracy_json(pairs, rules, settings))
     return all(rule.ok for rule in rules)
 

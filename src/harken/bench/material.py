@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What speed and memory are measured with: recordings of a corpus, of the user, or the catalog's own clips.
+"""What is measured with: recordings of a corpus and shifted copies of them, of the user, or the catalog's own clips.
 
 Written files go into a folder the caller owns. Knows no engine.
 """
@@ -9,15 +9,15 @@ from __future__ import annotations
 import collections
 import itertools
 import wave
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from harken.audio.decode import Decoder, Samples
 from harken.bench.corpus import Item
-from harken.errors import InvalidRequest
+from harken.errors import HarkenError, InvalidRequest
 from harken.model import SAMPLE_RATE
 from harken.models.store import ModelStore
 
@@ -26,6 +26,8 @@ SHORT = (6.0, 10.0)
 """Seconds of a short clip."""
 LONG = 120.0
 """Seconds of a long file at least."""
+SHIFT = 208
+"""Samples of silence by which a copy begins later than the one before: 13 ms, no multiple of any engine's frame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,31 @@ def of_corpus(items: Sequence[Item]) -> tuple[Clip, list[Clip]]:
     [(most, _)] = collections.Counter(item.set for item, _ in short).most_common(1)
     clips = [_clip(item, seconds) for item, seconds in short if item.set == most][:CLIPS]
     return _clip(*long), clips
+
+
+def shifted(items: Iterable[Item], copies: int, folder: Path) -> Iterator[Item]:
+    """Each recording, and so many copies of it that begin a little later; a copy is gone when the next is asked for.
+
+    What a recogniser makes of a doubtful word changes with where its frames fall, so one hearing is one throw of dice.
+
+    Args:
+        items: what to copy; one that cannot be decoded has no copies.
+        copies: of each.
+        folder: where the copies are.
+    """
+    for item in items:
+        yield item
+        if not copies:
+            continue
+        try:
+            samples = read(item.path)
+        except HarkenError:
+            continue
+        for number in range(1, copies + 1):
+            path = folder / f"{item.path.stem}+{number}.wav"
+            write(path, np.concatenate((np.zeros(number * SHIFT, np.float32), samples)))
+            yield replace(item, path=path)
+            path.unlink()
 
 
 def of_folder(folder: Path) -> list[Clip]:

@@ -32,12 +32,13 @@ def machine() -> dict[str, Any]:
     }
 
 
-def accuracy_table(pairs: Sequence[Pair]) -> Table:
-    """Words, errors and rates by set, harken beside the baseline."""
+def accuracy_table(pairs: Sequence[Pair], hearings: int = 1) -> Table:
+    """Words, errors and rates by set, harken beside the baseline; sums over all hearings of a recording."""
     results = summarise(pairs)
-    table = Table(
-        title="Word errors and WER %, by character where no blanks are written", box=box.SIMPLE_HEAD, pad_edge=False
-    )
+    title = "Word errors and WER %, by character where no blanks are written"
+    if hearings > 1:
+        title += f"; sums of {hearings} hearings"
+    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("set", no_wrap=True)
     for column in ("files", "words", "harken", "baseline", "delta", "invented"):
         table.add_column(column, justify="right", no_wrap=True)

@@ -42,6 +42,9 @@ def accuracy(
     languages: Annotated[
         bool, typer.Option("--language-from-manifest", help="Tell the engines the language; else they detect it.")
     ] = False,
+    shifts: Annotated[
+        int, typer.Option(min=0, help="Also hear so many copies that begin 13 ms later each; judge the means.")
+    ] = 0,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="List what was heard differently.")] = False,
     json_file: Json = None,
 ) -> None:
@@ -57,6 +60,7 @@ def accuracy(
         baseline=baseline,
         cache=cache,
         languages=languages,
+        shifts=shifts,
         verbose=verbose,
         json_file=json_file,
     )
