@@ -38,7 +38,12 @@ Array = np.ndarray[Any, Any]
 
 
 def build(weights: Mapping[str, Array]) -> bytes:
-    """The network as a serialised ONNX model: ``features`` (batch, frames, 80) to ``embeddings`` (batch, 192).
+    """The network as a serialised ONNX model.
+
+    Its inputs are ``features`` (batch, frames, 80) and ``windows`` (windows, half as many frames, rounded up): the
+    weights, which sum up to one in each row, with which frames of the network are pooled. It gives ``embeddings``
+    (batch, windows, 192). One window with equal weights is the network as it was published; more windows share the work
+    on what they overlap in.
 
     Args:
         weights: the tensors of the checkpoint, by name.
@@ -48,7 +53,7 @@ def build(weights: Mapping[str, Array]) -> bytes:
         ValueError: a tensor has another shape than the network needs.
     """
     graph = _Graph(weights)
-    pooled = _pool(graph, _body(graph, _head(graph, "features")))
+    pooled = _pool(graph, _body(graph, _head(graph, "features")), "windows")
     scale, shift = graph.norm("xvector.dense.nonlinear.batchnorm")
     linear = graph.tensor("xvector.dense.linear.weight")[:, :, 0]
     graph.linear(pooled, linear * scale[:, None], shift, name="embeddings")
@@ -130,8 +135,11 @@ class _Graph:
         graph = helper.make_graph(
             self._nodes,
             "campplus",
-            [helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", "frames", BINS])],
-            [helper.make_tensor_value_info("embeddings", TensorProto.FLOAT, ["batch", DIMENSIONS])],
+            [
+                helper.make_tensor_value_info("features", TensorProto.FLOAT, ["batch", "frames", BINS]),
+                helper.make_tensor_value_info("windows", TensorProto.FLOAT, ["windows", "half_frames"]),
+            ],
+            [helper.make_tensor_value_info("embeddings", TensorProto.FLOAT, ["batch", "windows", DIMENSIONS])],
             self._stored,
         )
         model = helper.make_model(graph, producer_name="harken", opset_imports=[helper.make_opsetid("", _OPSET)])
@@ -225,13 +233,14 @@ def _local(g: _Graph, z: str, kernel: Array, dilation: int) -> str:
     return g.op("MatMul", g.op("Concat", *taps, axis=2), g.weight(matrix))
 
 
-def _pool(g: _Graph, x: str) -> str:
-    """Mean and standard deviation over time: (batch, frames, 512) to (batch, 1024)."""
+def _pool(g: _Graph, x: str, windows: str) -> str:
+    """Mean and standard deviation over each window: (batch, frames, 512) to (batch, windows, 1024)."""
     scale, shift = g.norm("xvector.out_nonlinear.batchnorm")
     x = g.op("Relu", g.op("Add", g.op("Mul", x, g.bias(scale)), g.bias(shift)))
-    mean = g.op("ReduceMean", x, axes=[1], keepdims=1)
-    square = g.op("ReduceSum", g.op("Pow", g.op("Sub", x, mean), g.constant(np.float32(2))), g.ints(1))
-    frames = g.op("Cast", g.op("Gather", g.op("Shape", x), g.constant(np.int64(1))), to=TensorProto.FLOAT)
-    others = g.op("Max", g.op("Sub", frames, g.constant(np.float32(1))), g.constant(np.float32(1)))
-    deviation = g.op("Sqrt", g.op("Div", square, others))
-    return g.op("Squeeze", g.op("Concat", mean, deviation, axis=2), g.ints(1))
+    mean = g.op("MatMul", windows, x)
+    spread = g.op("Sub", g.op("MatMul", windows, g.op("Mul", x, x)), g.op("Mul", mean, mean))
+    one = g.constant(np.float32(1))
+    count = g.op("Reciprocal", g.op("ReduceSum", g.op("Mul", windows, windows), g.ints(1)))
+    unbiased = g.op("Div", count, g.op("Max", g.op("Sub", count, one), one))
+    variance = g.op("Max", g.op("Mul", spread, unbiased), g.constant(np.float32(0)))
+    return g.op("Concat", mean, g.op("Sqrt", variance), axis=2)

@@ -100,7 +100,7 @@ EXTRAS: tuple[ModelSpec, ...] = (
         ),
         aliases=("cam++",),
         parameters=6_850_000,
-        recipe=Recipe("campplus", 1, "campplus.onnx"),
+        recipe=Recipe("campplus", 2, "campplus.onnx"),
     ),
     ModelSpec(
         name="sample",
