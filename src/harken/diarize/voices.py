@@ -23,9 +23,10 @@ LEAST = 1.5
 OTHER, OTHER_SHARE = 1.5, 0.1
 """Seconds, and share of the speech, from which on a second speaker is one, not a cough or a stray guess."""
 
-SIMILAR, UNSURE = 0.45, 0.3
-"""Cosine from which on a voice is the known one, given much speech; and what a second of speech more would add to that
-if there were only one, less with each second more."""
+_SECONDS, _SIMILAR = (1.5, 6.0), (0.45, 0.55)
+"""Seconds of speech, and the cosine from which on a voice is the known one. Of little speech the similarity comes out
+lower, for the same voice as for others. With these a stranger is taken for one of ten known voices once in a hundred
+times or less, also where both are heard over one bad line; docs/benchmarks.md has the figures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def single(found: Diarization) -> Voiceprint:
 
 def threshold(seconds: float) -> float:
     """The cosine to a known voice from which on it is recognised, given so many seconds of speech."""
-    return SIMILAR + UNSURE / max(seconds, LEAST)
+    return float(np.interp(seconds, _SECONDS, _SIMILAR))
 
 
 def match(speakers: Sequence[Speaker], voices: Sequence[KnownVoice]) -> tuple[Speaker, ...]:
