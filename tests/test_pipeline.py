@@ -29,6 +29,7 @@ from harken.model import (
     Coverage,
     Dropped,
     DropReason,
+    KnownVoice,
     Options,
     Segment,
     Timing,
@@ -376,6 +377,7 @@ def test_duration_is_limited() -> None:
 
 
 CATALOG = Catalog()
+VOICE = KnownVoice("Zoë", (1.0, 0.0))
 
 
 @pytest.mark.parametrize(
@@ -435,12 +437,53 @@ def test_numbers_out_of_range_are_refused_by_name(field: str, value: Any) -> Non
         (Options(vocabulary=("x" * 101,)), "vocabulary", InvalidOption),
         (Options(vocabulary=("x",) * 501), "vocabulary", InvalidOption),
         (Options(word_timestamps=True, without_timestamps=True), "word_timestamps", InvalidOption),
+        (Options(diarize="yes"), "diarize", InvalidOption),  # type: ignore[arg-type]
+        (Options(diarize=True, without_timestamps=True), "without_timestamps", InvalidOption),
+        (Options(diarize=True, num_speakers=51), "num_speakers", InvalidOption),
+        (Options(diarize=True, num_speakers=1.5), "num_speakers", InvalidOption),  # type: ignore[arg-type]
+        (Options(diarize=True, min_speakers=0), "min_speakers", InvalidOption),
+        (Options(diarize=True, min_speakers=4, max_speakers=3), "min_speakers", InvalidOption),
+        (Options(diarize=True, num_speakers=2, min_speakers=3), "num_speakers", InvalidOption),
+        (Options(diarize=True, num_speakers=4, max_speakers=3), "num_speakers", InvalidOption),
+        (Options(num_speakers=2), "num_speakers", InvalidOption),
+        (Options(max_speakers=2), "max_speakers", InvalidOption),
+        (Options(known_voices=(VOICE,)), "known_voices", InvalidOption),
+        (Options(diarize=True, known_voices=(VOICE,) * 2), "known_voices", InvalidOption),
+        (Options(diarize=True, known_voices=(KnownVoice(" ", (1.0,)),)), "known_voices", InvalidOption),
+        (Options(diarize=True, known_voices=(KnownVoice("x" * 101, (1.0,)),)), "known_voices", InvalidOption),
+        (
+            Options(diarize=True, known_voices=tuple(KnownVoice(str(number), (1.0,)) for number in range(33))),
+            "known_voices",
+            InvalidOption,
+        ),
     ],
 )
 def test_what_cannot_be_done_is_refused_by_name(options: Options, param: str, kind: type[InvalidRequest]) -> None:
     with pytest.raises(kind) as caught:
         pipeline.validate(options, CATALOG)
     assert caught.value.param == param
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        Options(diarize=True, num_speakers=2, min_speakers=1, max_speakers=2, known_voices=(VOICE,)),
+        Options(diarize=True, min_speakers=3, max_speakers=3),
+        Options(diarize=True, without_timestamps=True, channels="split"),
+        Options(diarize=True, without_timestamps=True, task="translate"),
+    ],
+)
+def test_what_is_asked_of_speakers_is_kept(options: Options) -> None:
+    checked = pipeline.validate(options, CATALOG)
+    assert checked == options.but(model=checked.model)
+
+
+def test_words_are_timed_where_speakers_are_told_apart_by_them() -> None:
+    assert Options(diarize=True).timed_words
+    assert Options(word_timestamps=True).timed_words
+    assert not Options().timed_words
+    assert not Options(diarize=True, channels="split").timed_words, "a channel is one speaker"
+    assert not Options(diarize=True, task="translate").timed_words, "these are not the words that were said"
 
 
 def result(start: float, end: float, *segments: Segment, **more: Any) -> WindowResult:

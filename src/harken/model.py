@@ -120,6 +120,27 @@ class KnownVoice:
 
 
 @dataclass(frozen=True, slots=True)
+class Voice:
+    """A known voice that somebody enrolled."""
+
+    owner: str
+    """Id of the caller whose it is; others neither see nor match it."""
+    name: str
+    """One of its kind among the owner's."""
+    centroid: tuple[float, ...]
+    """As :attr:`Speaker.centroid`."""
+    seconds: float
+    """Of speech that it was made from."""
+    created: float
+    """Seconds since the epoch."""
+
+    @property
+    def known(self) -> KnownVoice:
+        """What there is to look for."""
+        return KnownVoice(self.name, self.centroid)
+
+
+@dataclass(frozen=True, slots=True)
 class Diarization:
     """Who spoke when."""
 
@@ -285,6 +306,19 @@ class Options:
     cpu_threads: int | None = None
     num_workers: int | None = None
 
+    @property
+    def timed_words(self) -> bool:
+        """Whether the recogniser is to time words: they were asked for, or speakers are told apart by them.
+
+        The words of a translation are not those that are heard, and a channel is one speaker: neither needs it.
+        """
+        return self.word_timestamps or (self.diarize and self.channels == "mix" and self.task == "transcribe")
+
+    @property
+    def speaker_counts(self) -> dict[str, Any]:
+        """What is said of how many speak: options by name, as JSON types."""
+        return {name: getattr(self, name) for name in ("num_speakers", "min_speakers", "max_speakers")}
+
     def but(self, **changes: Any) -> Options:
         """A copy with some fields changed."""
         return replace(self, **changes)
@@ -310,6 +344,12 @@ class Lane(enum.StrEnum):
 
     INTERACTIVE = "interactive"
     BATCH = "batch"
+
+
+class StageKind(enum.StrEnum):
+    """What can be done with a transcript, with the recording or without."""
+
+    DIARIZE = "diarize"
 
 
 @dataclass(frozen=True, slots=True)
@@ -347,7 +387,9 @@ class Job:
     view: dict[str, Any] = field(default_factory=dict)
     """How the result was asked for (its format, say), as JSON types; only the dialect that made the job reads it."""
     attempts: int = 0
-    """Times that a worker took the job up since a window of it was last saved."""
+    """Times that a worker took the job up and died with it since a window of it was last saved, this time included."""
+    stage: StageKind | None = None
+    """What is being done with the transcript of a running job; None while it is recognised, and once it has ended."""
 
     @property
     def progress(self) -> float:
@@ -357,6 +399,36 @@ class Job:
         if not self.duration:
             return 0.0
         return min(0.99, self.position / self.duration)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Work on a job's transcript that can fail, be cancelled and be done again without harm to the transcript.
+
+    A job's own stages run before it ends; one that is asked for later runs on a job that has completed. Times are
+    seconds since the epoch.
+    """
+
+    id: str
+    """UUID."""
+    job_id: str
+    kind: StageKind
+    state: JobState
+    created: float
+    updated: float
+    options: dict[str, Any] = field(default_factory=dict)
+    """What it was asked to do, as JSON types; what they mean is the kind's own."""
+    progress: float = 0.0
+    """0 to 1; 1 only when completed."""
+    started: float | None = None
+    ended: float | None = None
+    deadline: float | None = None
+    """When it fails if it has not ended."""
+    cancel_requested: bool = False
+    error_code: str | None = None
+    error_message: str | None = None
+    attempts: int = 0
+    """Times that a worker took it up and died with it, this time included."""
 
 
 def plain(value: Any) -> Any:

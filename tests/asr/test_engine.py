@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from harken.asr.engine import LENGTHS, Context, batch_key, heard_seconds, language_shares
-from harken.model import Options, Window
+from harken.model import KnownVoice, Options, Window
 
 
 def window(seconds: float) -> Window:
@@ -23,6 +23,15 @@ def test_windows_share_a_batch_whatever_recording_they_are_from() -> None:
     one = batch_key(Window(0, 9.5), Options(offset=0.0, vad_filter=True, channels="mix"))
     other = batch_key(Window(900.0, 910.1, channel=1), Options(offset=3.0, vad_filter=False, channels="split"))
     assert one == other
+
+
+def test_who_speaks_is_no_matter_of_the_engine() -> None:
+    plain = batch_key(window(9), Options(word_timestamps=True))
+    voices = (KnownVoice("Zoë", (1.0, 0.0)),)
+    assert batch_key(window(9), Options(diarize=True, num_speakers=2, known_voices=voices)) == plain
+    assert batch_key(window(9), Options(diarize=True, min_speakers=1, max_speakers=9)) == plain
+    assert batch_key(window(9), Options(diarize=True)) != batch_key(window(9), Options()), "it is asked to time words"
+    assert batch_key(window(9), Options(diarize=True, channels="split")) == batch_key(window(9), Options())
 
 
 def test_windows_of_other_length_or_wishes_do_not_share_a_batch() -> None:

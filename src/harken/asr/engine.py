@@ -110,6 +110,12 @@ def batch_key(window: Window, options: Options, context: Context | None = None) 
         channels="mix",
         cpu_threads=None,
         num_workers=None,
+        word_timestamps=options.timed_words,
+        diarize=False,
+        num_speakers=None,
+        min_speakers=None,
+        max_speakers=None,
+        known_voices=(),
     )
     return repr((heard_seconds(window), astuple(same), language_shares(context), context.text))
 

@@ -160,7 +160,7 @@ def _result(window: Window, heard: TimestampedResult, language: str | None, opti
             start=window.start if options.without_timestamps else run[0].start,
             end=window.end if options.without_timestamps else run[-1].end,
             text="".join(word.text for word in run),
-            words=tuple(run) if options.word_timestamps else (),
+            words=tuple(run) if options.timed_words else (),
             avg_logprob=sum(logprobs) / len(logprobs),
             compression_ratio=len(text) / len(zlib.compress(text)),
             language=language,

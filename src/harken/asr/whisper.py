@@ -129,7 +129,7 @@ class WhisperRecognizer:
                 segments = _news(segments, result.segments)
             result.dropped += dropped
             texts.append(segments)
-        if options.word_timestamps:
+        if options.timed_words:
             self._time_words(encoded, clips, texts, options)
         left: list[_Clip] = []
         for clip, reading, segments in zip(clips, found, texts, strict=True):

@@ -20,6 +20,11 @@ MAX_VOCABULARY = 500
 """Words."""
 MAX_WORD = 100
 """Characters of one of them."""
+MAX_SPEAKERS = 50
+MAX_VOICES = 32
+"""Known voices that one request may bring."""
+MAX_NAME = 100
+"""Characters of a voice's name."""
 MAX_SECONDS = 10_000_000.0
 """Of offset and duration: about four months."""
 
@@ -34,11 +39,15 @@ _RANGES: dict[str, tuple[float, float]] = {
     "vad_silence": (0.0, 1.0),
     "cpu_threads": (0, 1024),
     "num_workers": (0, 1024),
+    "num_speakers": (1, MAX_SPEAKERS),
+    "min_speakers": (1, MAX_SPEAKERS),
+    "max_speakers": (1, MAX_SPEAKERS),
 }
 """Lowest and highest value of each numeric option; None is always allowed where it is the default."""
 
-_WHOLE = frozenset({"beam_size", "best_of", "cpu_threads", "num_workers"})
-_SWITCHES = ("word_timestamps", "without_timestamps", "vad_filter", "condition_on_previous_text")
+_SPEAKERS = ("num_speakers", "min_speakers", "max_speakers")
+_WHOLE = frozenset({"beam_size", "best_of", "cpu_threads", "num_workers", *_SPEAKERS})
+_SWITCHES = ("word_timestamps", "without_timestamps", "vad_filter", "condition_on_previous_text", "diarize")
 _CHOICES = {"task": ("transcribe", "translate"), "channels": ("mix", "split"), "mode": ("default", "fast")}
 
 
@@ -75,6 +84,8 @@ def validate(options: Options, catalog: Catalog) -> Options:
         )
     if options.without_timestamps and options.word_timestamps:
         raise InvalidOption("word times and no times cannot both be had", param="word_timestamps")
+    if options.without_timestamps and options.timed_words:
+        raise InvalidOption("speakers are told apart by times; leave without_timestamps out", param="without_timestamps")
     return options.but(
         model=resolved.name,
         language=language,
@@ -116,6 +127,7 @@ def _check_values(options: Options) -> None:
         if value not in choices:
             raise InvalidOption(f"{name} must be {' or '.join(choices)}, not {value!r}", param=name)
     _check_text(options)
+    _check_speakers(options)
 
 
 def _check_number(name: str, value: Any, low: float, high: float) -> None:
@@ -133,3 +145,26 @@ def _check_text(options: Options) -> None:
         raise InvalidOption(
             f"vocabulary takes at most {MAX_VOCABULARY} words of {MAX_WORD} characters each", param="vocabulary"
         )
+
+
+def _check_speakers(options: Options) -> None:
+    number, least, most = options.num_speakers, options.min_speakers, options.max_speakers
+    if not options.diarize:
+        for name in (*_SPEAKERS, "known_voices"):
+            if getattr(options, name):
+                raise InvalidOption(f"{name} means nothing without diarize", param=name)
+    if least is not None and most is not None and least > most:
+        raise InvalidOption(f"min_speakers ({least}) is more than max_speakers ({most})", param="min_speakers")
+    if number is not None and not (least or 1) <= number <= (most or MAX_SPEAKERS):
+        raise InvalidOption(
+            f"num_speakers ({number}) is not between min_speakers and max_speakers; one of them is enough",
+            param="num_speakers",
+        )
+    voices = options.known_voices
+    if len(voices) > MAX_VOICES:
+        raise InvalidOption(f"at most {MAX_VOICES} known voices are taken, not {len(voices)}", param="known_voices")
+    names = [voice.name.strip() for voice in voices]
+    if len(set(names)) < len(names):
+        raise InvalidOption("two known voices have the same name", param="known_voices")
+    if not all(0 < len(name) <= MAX_NAME for name in names):
+        raise InvalidOption(f"a known voice has a name of 1 to {MAX_NAME} characters", param="known_voices")
