@@ -28,7 +28,15 @@ def ask(*items: tuple[str, str], streams: bool = True) -> Ask:
     [
         *[
             (name, value)
-            for name in ("beam_size", "best_of", "cpu_threads", "num_workers")
+            for name in (
+                "beam_size",
+                "best_of",
+                "cpu_threads",
+                "num_workers",
+                "num_speakers",
+                "min_speakers",
+                "max_speakers",
+            )
             for value in ("-1", "0", "1.5", "NaN", "1e3", "0x10", "९", "ten", "9" * 500, "99999", "true")
         ],
         *[
@@ -37,6 +45,7 @@ def ask(*items: tuple[str, str], streams: bool = True) -> Ask:
             for value in ("-0.1", "nan", "inf", "-inf", "1e400", "1_0", "٣", "x", "0.5.5", "9" * 500)
         ],
         ("temperature", "1.01"),
+        ("num_speakers", "51"),
         ("offset", "1e9"),
         ("duration", "0"),
         *[
@@ -47,12 +56,12 @@ def ask(*items: tuple[str, str], streams: bool = True) -> Ask:
                 "without_timestamps",
                 "word_timestamps",
                 "stream",
+                "diarize",
             )
             for value in ("2", "maybe", "-1", "truee", "[]")
         ],
         ("mode", "turbo"),
         ("channels", "left"),
-        ("response_format", "diarized_json"),
         ("response_format", "SRT"),
         ("model", "no-such-model"),
         ("model", "silero-vad"),
@@ -70,8 +79,20 @@ def ask(*items: tuple[str, str], streams: bool = True) -> Ask:
         ("chunking_strategy", '{"threshold": 0.5}'),
         ("chunking_strategy", "{" * 5000),
         ("chunking_strategy[type]", "client_vad"),
-        ("known_speaker_names[]", "Zoë"),
-        ("known_speaker_references[]", "data:audio/wav;base64,AAAA"),
+        ("known_speaker_names[]", "x" * 101),
+        ("known_speaker_names", '["Zoë", "Zoë"]'),
+        ("known_speaker_names", json.dumps([str(number) for number in range(33)])),
+        *[
+            ("known_speaker_references[]", value)
+            for value in (
+                "https://example.com/zoe.wav",
+                "UklGRg==",
+                "data:audio/wav;base64",
+                "data:audio/wav;base64,UklGRg=",
+                "data:audio/wav;base64,Ukl*Rg==",
+                json.dumps(["data:,a"] * 5),
+            )
+        ],
         ("vocabulary", "[1]"),
         ("vocabulary", "[" * 5000),
         ("vocabulary", ",".join(["word"] * 501)),
@@ -97,6 +118,15 @@ def test_a_wrong_value_names_its_field(name: str, value: str) -> None:
         [("word_timestamps", "true"), ("without_timestamps", "true")],
         [("include[]", "logprobs"), ("response_format", "verbose_json")],
         [("stream", "true"), ("response_format", "srt")],
+        [("stream", "true"), ("response_format", "rttm")],
+        [("diarize", "false"), ("response_format", "diarized_json")],
+        [("diarize", "false"), ("response_format", "rttm")],
+        [("diarize", "0"), ("num_speakers", "2")],
+        [("diarize", "0"), ("known_speaker_names[]", "Zoë")],
+        [("diarize", "true"), ("without_timestamps", "true")],
+        [("min_speakers", "3"), ("max_speakers", "2")],
+        [("num_speakers", "4"), ("max_speakers", "2")],
+        [("include[]", "logprobs"), ("response_format", "diarized_json")],
         [("model", "base"), ("model", "tiny")],
         [("model", "base"), ("model[]", "tiny")],
         [("chunking_strategy", "auto"), ("chunking_strategy[type]", "server_vad")],
@@ -147,7 +177,9 @@ def test_lists_in_all_their_spellings(items: list[tuple[str, str]]) -> None:
 def test_empty_fields_are_as_if_not_sent() -> None:
     names = (
         "model", "language", "prompt", "temperature", "beam_size", "best_of", "vad_filter", "response_format", "stream",
-        "timestamp_granularities[]", "chunking_strategy", "include[]", "known_speaker_names[]", "keywords[]", "mode",
+        "timestamp_granularities[]", "chunking_strategy", "include[]", "known_speaker_names[]",
+        "known_speaker_references[]", "keywords[]", "mode",
+        "diarize", "num_speakers", "min_speakers", "max_speakers",
         "offset", "duration", "cpu_threads", "channels",
     )  # fmt: skip
     assert ask(*((name, " ") for name in names)) == ask()
@@ -186,6 +218,56 @@ def test_word_times_come_with_subtitles_unless_refused() -> None:
     assert not ask(("response_format", "tsv")).options.word_timestamps
 
 
+@pytest.mark.parametrize(
+    "items",
+    [
+        [("diarize", "true")],
+        [("response_format", "diarized_json")],
+        [("response_format", "rttm")],
+        [("num_speakers", "2")],
+        [("min_speakers", "1")],
+        [("max_speakers", "50")],
+        [("known_speaker_names[]", "Zoë")],
+        [("known_speaker_names", "Zoë"), ("known_speaker_references", "data:;base64,UklGRg==")],
+    ],
+)
+def test_whatever_needs_speakers_asks_for_them(items: list[tuple[str, str]]) -> None:
+    asked = ask(*items)
+    assert asked.options.diarize
+    assert not asked.options.word_timestamps, "words are timed, and not told"
+    assert asked.warnings == ()
+
+
+def test_speakers_are_not_told_apart_unless_asked() -> None:
+    assert not ask().options.diarize
+    assert not ask(("diarize", "false"), ("response_format", "verbose_json")).options.diarize
+
+
+@pytest.mark.parametrize(
+    ("url", "content"),
+    [
+        ("data:audio/wav;base64,UklGRg==", b"RIFF"),
+        ("data:;base64,UklGRg==", b"RIFF"),
+        ("DATA:audio/wav;codec=pcm;BASE64,UklG\r\nRg==", b"RIFF"),
+        ("data:audio/wav;base64,UklGRg%3D%3D", b"RIFF"),
+        ("data:audio/wav,RI%46F", b"RIFF"),
+        ("data:,", b""),
+    ],
+)
+def test_references_are_read(url: str, content: bytes) -> None:
+    assert ask(("known_speaker_references[]", url)).speakers.references == (content,)
+
+
+def test_counts_of_speakers() -> None:
+    options = ask(("min_speakers", "2"), ("max_speakers", "4"), ("num_speakers", "3")).options
+    assert (options.num_speakers, options.min_speakers, options.max_speakers) == (3, 2, 4)
+
+
+def test_references_as_files_are_refused() -> None:
+    with pytest.raises(InvalidRequest, match="not files"):
+        read([], "transcribe", streams=True, left_out=["known_speaker_references[]"])
+
+
 def test_a_view_survives_being_kept() -> None:
     asked = ask(("response_format", "json"), ("word_timestamps", "1"), ("include[]", "logprobs"))
     assert View.of(asked.view.plain()) == asked.view
@@ -198,7 +280,8 @@ def test_a_view_survives_being_kept() -> None:
             st.sampled_from(
                 [
                     "model", "language", "temperature", "beam_size", "chunking_strategy", "chunking_strategy[type]",
-                    "keywords[]", "vocabulary", "stream", "include[]", "offset", "[]", "", "a[b", "chunking_strategy[",
+                    "keywords[]", "vocabulary", "stream", "include[]", "offset", "known_speaker_names[]",
+                    "known_speaker_references[]", "diarize", "num_speakers", "[]", "", "a[b", "chunking_strategy[",
                 ]
             ),
             st.text(max_size=30),

@@ -100,7 +100,7 @@ def test_results_in_every_format(http: httpx.Client, recording: bytes) -> None:
         f"{JOBS}/{job}/result", params={"response_format": "verbose_json", "timestamp_granularities[]": "word"}
     )
     assert "segments" not in only.json()
-    for form in ("diarized_json", "docx", "JSON", ""):
+    for form in ("diarized_json", "rttm", "docx", "JSON", ""):
         assert code(result(form)) == (400, "invalid_option")
 
 

@@ -154,9 +154,6 @@ def test_errors(client: openai.OpenAI, recording: bytes) -> None:
     with pytest.raises(openai.APIStatusError) as text:
         client.audio.transcriptions.create(model="whisper-1", file=("a.mp3", b"this is text, not sound"))
     assert text.value.status_code == 415
-    with pytest.raises(openai.BadRequestError) as speakers:
-        client.audio.transcriptions.create(model="whisper-1", file=recording, known_speaker_names=["Zoë"])
-    assert speakers.value.param == "known_speaker_names[]"
 
 
 def test_a_failure_in_the_middle_of_a_stream_is_raised(

@@ -214,7 +214,7 @@ def test_plain_formats(client: openai.OpenAI, sample_wav: Path, form: Literal["t
 
 
 def test_schemathesis(server: str, http: httpx.Client, tmp_path: Path) -> None:
-    fuzz(server, tmp_path, 12)
+    fuzz(server, tmp_path, 3)
     assert http.get("/readyz").status_code == 200
 
 

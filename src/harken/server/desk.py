@@ -73,6 +73,10 @@ class Desk:
         """A quick blocking call, in a thread."""
         return await to_thread.run_sync(function, *args, limiter=self._reads)
 
+    async def work(self, function: Callable[..., T], *args: Any) -> T:
+        """A blocking call that takes a while, in a thread."""
+        return await to_thread.run_sync(function, *args, limiter=self._writes)
+
     async def submit(
         self,
         request: Request,
@@ -92,7 +96,7 @@ class Desk:
                 upload, options, caller, waits=waits, idempotency_key=key, warnings=warnings, view=view
             )
 
-        job = await to_thread.run_sync(submit, limiter=self._writes)
+        job = await self.work(submit)
         request.state.headers[JOB] = job.id
         return job
 

@@ -6,10 +6,12 @@ Knows the ways in which clients write arrays and objects into forms (``x``, ``x[
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import re
 from collections.abc import Iterable
+from urllib.parse import unquote, unquote_to_bytes
 
 from harken.errors import InvalidOption
 
@@ -118,6 +120,19 @@ class Fields:
         except (ValueError, RecursionError):
             raise self.bad(name, "is not valid JSON") from None
         return {str(key): str(item) for key, item in parsed.items()}
+
+    @staticmethod
+    def data_url(value: str) -> bytes:
+        """What a data URL (RFC 2397) holds. Raises ValueError, which says what is wrong with it."""
+        head, comma, data = value.partition(",")
+        if not comma or not head[:5].lower() == "data:":
+            raise ValueError("is none")
+        if not head.lower().endswith(";base64"):
+            return unquote_to_bytes(data)
+        try:
+            return base64.b64decode("".join(unquote(data).split()), validate=True)
+        except ValueError:
+            raise ValueError("is not valid base64") from None
 
     def _array(self, name: str, value: str) -> list[str]:
         try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -35,7 +35,7 @@ class Form:
     """Names of file parts that nobody asked for."""
 
 
-Check = Callable[[Form], None]
+Check = Callable[[Form], object]
 """Called before the recording is read, with the fields that came before it; may raise to refuse the upload early."""
 
 
@@ -50,13 +50,18 @@ class FormParser:
         name: str,
         check: Check,
         max_bytes: int,
+        long: Mapping[str, int],
     ) -> None:
-        """Read a form whose recording is the part ``name``, into ``file``, which is at ``path``."""
+        """Read a form whose recording is the part ``name``, into ``file``, which is at ``path``.
+
+        ``long`` has the bytes that all fields of a name may have together, where that is more than others may have.
+        """
         self._file = file
         self._path = path
         self._wanted = name
         self._check = check
         self._max_bytes = max_bytes
+        self._long = dict(long)
         self._form = Form()
         self._hash = hashlib.sha256()
         self._size = 0
@@ -175,7 +180,12 @@ class FormParser:
             data = data[self._file.write(data) :]
 
     def _gather(self, data: memoryview) -> None:
-        if len(self._value) + len(data) > MAX_FIELD_BYTES:
+        name = self._field.removesuffix("[]")
+        if name in self._long:
+            self._long[name] -= len(data)
+            if self._long[name] < 0:
+                raise InvalidOption(f"{self._field} is longer than a request may send", param=self._field)
+        elif len(self._value) + len(data) > MAX_FIELD_BYTES:
             raise InvalidOption(f"{self._field} is longer than {MAX_FIELD_BYTES} bytes", param=self._field)
         self._value += data
 

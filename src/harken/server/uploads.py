@@ -15,9 +15,10 @@ import fcntl
 import os
 import shutil
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO
 
 from anyio import CancelScope, CapacityLimiter, to_thread
@@ -72,9 +73,11 @@ class Spool:
 
     @contextlib.asynccontextmanager
     async def receive(
-        self, request: Request, *, name: str = "file", check: Check
+        self, request: Request, *, name: str = "file", check: Check, long: Mapping[str, int] = MappingProxyType({})
     ) -> AsyncIterator[tuple[Form, Upload]]:
         """The form of a request, its recording (the part ``name``) in a file that is gone after the context.
+
+        ``long`` names text fields that may be long, and how many bytes all of that name may have together.
 
         Raises:
             NotMedia: the request is not a form (415).
@@ -84,14 +87,15 @@ class Spool:
         """
         boundary = boundary_of(request.headers.get("content-type"))
         declared = _declared_length(request.headers.get("content-length"))
-        if declared is not None and declared > self._max_bytes + OVERHEAD:
+        most = self._max_bytes + OVERHEAD + sum(long.values())
+        if declared is not None and declared > most:
             raise too_large(self._max_bytes)
         path = self.folder / f"{uuid.uuid4().hex}.upload"
         try:
             file = await to_thread.run_sync(self._open, path, declared or 0, limiter=self._threads)
             try:
-                parser = FormParser(boundary, file, path, name, check, self._max_bytes)
-                async for block in self._blocks(request):
+                parser = FormParser(boundary, file, path, name, check, self._max_bytes, long)
+                async for block in self._blocks(request, most):
                     await to_thread.run_sync(self._take, parser, block, limiter=self._threads)
                 yield await to_thread.run_sync(parser.finish, limiter=self._threads)
             finally:
@@ -99,6 +103,21 @@ class Spool:
         finally:
             with CancelScope(shield=True):
                 await to_thread.run_sync(partial(path.unlink, missing_ok=True), limiter=self._threads)
+
+    @contextlib.contextmanager
+    def holding(self, content: bytes) -> Iterator[Path]:
+        """``content`` in a file that is gone after the context. Blocking. Raises DiskFull."""
+        path = self.folder / f"{uuid.uuid4().hex}.upload"
+        try:
+            with self._open(path, len(content)) as file:
+                try:
+                    while content:
+                        content = content[file.write(content) :]
+                except OSError as error:
+                    raise self._of_disk(error) from error
+                yield path
+        finally:
+            path.unlink(missing_ok=True)
 
     def _disk_full(self) -> DiskFull:
         return DiskFull("there is not enough free disk space on the server for this upload")
@@ -124,7 +143,7 @@ class Spool:
     def _of_disk(self, error: OSError) -> Exception:
         return self._disk_full() if error.errno in (errno.ENOSPC, errno.EDQUOT) else error
 
-    async def _blocks(self, request: Request) -> AsyncIterator[bytes]:
+    async def _blocks(self, request: Request, most: int) -> AsyncIterator[bytes]:
         pending = bytearray()
         total = 0
         more = True
@@ -139,7 +158,7 @@ class Spool:
                 raise ClientDisconnect
             pending += message.get("body", b"")
             total += len(message.get("body", b""))
-            if total > self._max_bytes + OVERHEAD:
+            if total > most:
                 raise too_large(self._max_bytes)
             more = message.get("more_body", False)
             if len(pending) >= BLOCK or (pending and not more):

@@ -28,11 +28,32 @@ class Error(BaseModel):
 
 
 class WordTime(BaseModel):
-    """A word, in seconds."""
+    """A word, in seconds; its speaker, where speakers were asked for."""
 
     word: str
     start: float
     end: float
+    speaker: str | None = None
+    speaker_confidence: float | None = None
+
+
+class SpeakerTime(BaseModel):
+    """Someone who speaks, and for how many seconds; `similarity` to the known voice that gave the name."""
+
+    id: str
+    label: str
+    name: str | None
+    similarity: float | None
+    speaking_time: float
+
+
+class TurnTime(BaseModel):
+    """A stretch in which one speaker speaks, in seconds; turns may overlap."""
+
+    start: float
+    end: float
+    speaker: str = Field(description="The id of the speaker")
+    confidence: float | None
 
 
 class LanguageTime(BaseModel):
@@ -55,6 +76,8 @@ class FullSegment(BaseModel):
     compression_ratio: float
     temperature: float
     channel: int | None = None
+    speaker: str | None = Field(default=None, description="The id of the speaker, where speakers were asked for")
+    speaker_confidence: float | None = None
     words: list[WordTime] | None = None
 
 
@@ -104,6 +127,8 @@ class Transcription(BaseModel):
     usage: Usage
     warnings: list[str]
     job_id: str
+    speakers: list[SpeakerTime] | None = None
+    turns: list[TurnTime] | None = None
 
 
 class VerboseSegment(BaseModel):
@@ -119,6 +144,8 @@ class VerboseSegment(BaseModel):
     avg_logprob: float
     compression_ratio: float
     no_speech_prob: float
+    speaker: str | None = Field(default=None, description="The id of the speaker, where speakers were asked for")
+    speaker_confidence: float | None = None
 
 
 class VerboseTranscription(BaseModel):
@@ -132,6 +159,34 @@ class VerboseTranscription(BaseModel):
     warnings: list[str]
     segments: list[VerboseSegment] | None = None
     words: list[WordTime] | None = None
+    speakers: list[SpeakerTime] | None = None
+    turns: list[TurnTime] | None = None
+
+
+class DiarizedSegment(BaseModel):
+    """A segment as OpenAI tells it with its speaker: the name of a known voice, else `A`, `B` and so on."""
+
+    type: Literal["transcript.text.segment"]
+    id: str
+    start: float
+    end: float
+    speaker: str
+    speaker_confidence: float | None
+    text: str
+
+
+class DiarizedTranscription(BaseModel):
+    """`response_format=diarized_json`."""
+
+    task: Literal["transcribe", "translate"]
+    duration: float
+    text: str
+    segments: list[DiarizedSegment]
+    usage: Usage
+    speakers: list[SpeakerTime]
+    turns: list[TurnTime]
+    language: str
+    warnings: list[str]
 
 
 class JobError(BaseModel):
@@ -141,18 +196,37 @@ class JobError(BaseModel):
     message: str
 
 
+class TranscriptionStage(BaseModel):
+    """Work on a job's transcript. Times are seconds since the epoch, `progress` is 0 to 1."""
+
+    id: str
+    object: Literal["transcription.stage"]
+    job_id: str
+    kind: Literal["diarize"]
+    status: Literal["queued", "processing", "completed", "failed", "cancelled"]
+    progress: float
+    created_at: float
+    started_at: float | None
+    ended_at: float | None
+    cancel_requested: bool
+    error: JobError | None
+    warnings: list[str] | None = None
+
+
 class TranscriptionJob(BaseModel):
     """A job. Times are seconds since the epoch, `progress` is 0 to 1."""
 
     id: str
     object: Literal["transcription.job"]
     status: Literal["queued", "processing", "completed", "failed", "cancelled"]
+    stage: Literal["diarize"] | None = Field(description="What is being done with the transcript of a running job")
     progress: float
     position: float = Field(description="Seconds of audio that are done")
     duration: float | None
     model: str | None
     language: str | None
     task: Literal["transcribe", "translate"]
+    diarize: bool
     response_format: str
     filename: str
     size: int
@@ -162,6 +236,7 @@ class TranscriptionJob(BaseModel):
     cancel_requested: bool
     error: JobError | None
     warnings: list[str]
+    stages: list[TranscriptionStage] | None = Field(default=None, description="Of one job; lists leave them out")
 
 
 class JobList(BaseModel):
@@ -178,6 +253,30 @@ class Deleted(BaseModel):
 
     id: str
     object: Literal["transcription.job"]
+    deleted: Literal[True]
+
+
+class Voice(BaseModel):
+    """An enrolled voice, and how many seconds of speech it was made from."""
+
+    object: Literal["voice"]
+    name: str
+    seconds: float
+    created_at: float
+
+
+class VoiceList(BaseModel):
+    """Your enrolled voices, by name."""
+
+    object: Literal["list"]
+    data: list[Voice]
+
+
+class Forgotten(BaseModel):
+    """A voice is gone."""
+
+    object: Literal["voice"]
+    name: str
     deleted: Literal[True]
 
 

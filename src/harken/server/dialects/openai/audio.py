@@ -4,14 +4,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from typing import Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from starlette.requests import ClientDisconnect
 
-from harken.model import Job, Task
+from harken.model import Job, Task, Transcript
 from harken.server.desk import Desk, Update
-from harken.server.dialects.openai import schema, shapes
+from harken.server.dialects.openai import diarized, schema, shapes, speakers
 from harken.server.dialects.openai.fields import Ask, View, read
 from harken.server.multipart import Form
 from harken.server.problems import problem_of
@@ -54,18 +55,18 @@ async def submit(request: Request, desk: Desk, task: Task, *, waits: bool) -> tu
     """
 
     def ask(form: Form) -> Ask:
-        asked = read(form.fields, task, streams=waits, ignored=form.ignored)
+        asked = read(form.fields, task, streams=waits, left_out=form.ignored)
         desk.service.check(asked.options)
         return asked
 
     def early(form: Form) -> None:
         ask(form)
 
-    async with desk.spool.receive(request, check=early) as (form, upload):
+    long = {speakers.REFERENCES: speakers.REFERENCE_BYTES}
+    async with desk.spool.receive(request, check=early, long=long) as (form, upload):
         asked = await desk.call(ask, form)
-        job = await desk.submit(
-            request, upload, asked.options, waits=waits, warnings=asked.warnings, view=asked.view.plain()
-        )
+        options = await speakers.known(request, desk, asked.speakers, asked.options)
+        job = await desk.submit(request, upload, options, waits=waits, warnings=asked.warnings, view=asked.view.plain())
     return job, asked
 
 
@@ -75,6 +76,13 @@ async def _serve(request: Request, desk: Desk, task: Task, runtime: shapes.Runti
         return await _streamed(request, desk, job, asked.view)
     job, transcript = await desk.transcript(request, job)
     return await desk.call(shapes.answer, job, transcript, asked.view, runtime)
+
+
+def _last(job: Job, transcript: Transcript, view: View) -> list[dict[str, Any]]:
+    """The events that end a stream. Who speaks is known of the whole recording, not before."""
+    called = diarized.called(transcript, view.response_format)
+    segments = diarized.segments(transcript, called) if job.options.diarize else []
+    return [*segments, shapes.done(job, transcript, view)]
 
 
 async def _streamed(request: Request, desk: Desk, job: Job, view: View) -> Response:
@@ -105,7 +113,7 @@ async def _events(request: Request, desk: Desk, job: Job, view: View, update: Up
                 update = await desk.news(request, job.id, after, QUIET_SECONDS)
         transcript = await desk.outcome(request, job.id)
         # A long transcript takes a while to shape: not here, where everybody waits.
-        yield await desk.call(lambda: event(shapes.done(update.job, transcript, view)))
+        yield await desk.call(lambda: b"".join(map(event, _last(update.job, transcript, view))))
     except ClientDisconnect:
         return
     except Exception as error:  # noqa: BLE001  the status is out: the client learns of it in the stream

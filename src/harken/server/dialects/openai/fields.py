@@ -9,14 +9,15 @@ from typing import Any, Literal, get_args
 
 from harken.errors import InvalidOption
 from harken.model import Channels, Mode, Options, Task
+from harken.server.dialects.openai import speakers
+from harken.server.dialects.openai.speakers import Speakers
 from harken.server.forms import Fields
 
-ResponseFormat = Literal["json", "text", "srt", "vtt", "verbose_json", "tsv", "ass"]
+ResponseFormat = Literal["json", "text", "srt", "vtt", "verbose_json", "diarized_json", "tsv", "ass", "rttm"]
 FORMATS: tuple[str, ...] = get_args(ResponseFormat)
-STREAMED: tuple[str, ...] = ("json", "text", "verbose_json")
+STREAMED: tuple[str, ...] = ("json", "text", "verbose_json", "diarized_json")
 SUBTITLES: tuple[str, ...] = ("srt", "vtt", "ass")
 
-_SPEAKERS = ("known_speaker_names", "known_speaker_references")
 _VAD_SETTINGS = {
     "threshold": ("vad_threshold", 1.0, 1.0),
     "prefix_padding_ms": ("vad_padding", 1000.0, 2000.0),
@@ -58,19 +59,20 @@ class Ask:
 
     options: Options
     view: View
+    speakers: Speakers
     stream: bool
     warnings: tuple[str, ...]
 
 
-def read(items: Iterable[tuple[str, str]], task: Task, *, streams: bool, ignored: Iterable[str] = ()) -> Ask:
+def read(items: Iterable[tuple[str, str]], task: Task, *, streams: bool, left_out: Iterable[str] = ()) -> Ask:
     """The form's fields as options, view and warnings.
 
-    ``streams`` says whether this endpoint can stream; ``ignored`` are names that the upload already left out.
+    ``streams`` says whether this endpoint can stream; ``left_out`` are names that the upload already left out.
     Raises InvalidOption, which names the field.
     """
     fields = Fields(items)
-    _refuse_speakers(fields)
     view, word_timestamps = _view(fields)
+    asked = speakers.read(fields, view.response_format)
     stream = fields.flag("stream") or False
     if stream and not streams:
         raise fields.bad("stream", "is for /v1/audio/transcriptions; follow a job at its /events")
@@ -100,13 +102,21 @@ def read(items: Iterable[tuple[str, str]], task: Task, *, streams: bool, ignored
         offset=fields.number("offset", 0) or 0.0,
         duration=fields.number("duration", 0),
         channels=_one_of(fields, "channels", get_args(Channels), defaults.channels),
+        **asked.options,
         mode=_one_of(fields, "mode", get_args(Mode), defaults.mode),
         cpu_threads=fields.whole("cpu_threads", 1),
         num_workers=fields.whole("num_workers", 1),
     )
-    unread = (*fields.unread(), *ignored)
-    warnings = tuple(f"the field {name!r} is not known here and was ignored" for name in dict.fromkeys(unread))
-    return Ask(options, view, stream, warnings)
+    left_out = tuple(left_out)
+    if any(name.removesuffix("[]") == speakers.REFERENCES for name in left_out):
+        raise fields.bad(speakers.REFERENCES, "must be data URLs (data:audio/wav;base64,...), not files")
+    warnings = ignored((*fields.unread(), *left_out))
+    return Ask(options, view, asked, stream, tuple(warnings))
+
+
+def ignored(names: Iterable[str]) -> list[str]:
+    """What is told of fields that nobody knows."""
+    return [f"the field {name!r} is not known here and was ignored" for name in dict.fromkeys(names)]
 
 
 def view_from(items: Iterable[tuple[str, str]], kept: View) -> View:
@@ -123,12 +133,6 @@ def view_from(items: Iterable[tuple[str, str]], kept: View) -> View:
         _granularities(fields, granularities) if granularities else kept.granularities,
         kept.logprobs,
     )
-
-
-def _refuse_speakers(fields: Fields) -> None:
-    for name in _SPEAKERS:
-        if any(fields.many(name)):
-            raise fields.bad(name, "cannot be honoured: this server does not tell speakers apart")
 
 
 def _view(fields: Fields) -> tuple[View, bool]:
@@ -153,8 +157,6 @@ def _view(fields: Fields) -> tuple[View, bool]:
 
 
 def _format(fields: Fields, form: str) -> str:
-    if form == "diarized_json":
-        raise fields.bad("response_format", "cannot be diarized_json: this server does not tell speakers apart")
     if form not in FORMATS:
         raise fields.bad("response_format", f"must be one of {', '.join(FORMATS)}")
     return form

@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Jobs: submit now, ask later, or follow the segments as they come."""
+"""Jobs: submit now, ask later, follow the segments as they come, or have speakers told apart anew."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import AsyncGenerator
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
 from harken.errors import InvalidOption, JobNotFound
+from harken.model import Stage
+from harken.server import bodies
 from harken.server.desk import Desk
-from harken.server.dialects.openai import audio, schema, shapes
-from harken.server.dialects.openai.fields import View, view_from
+from harken.server.dialects.openai import audio, diarized, schema, shapes, speakers
+from harken.server.dialects.openai.fields import View, ignored, view_from
+from harken.server.dialects.openai.job_shapes import job_shape, stage_shape
 from harken.server.problems import problem_of
 from harken.server.waiting import PING, EventStream, event
 
@@ -36,7 +39,7 @@ def add(routes: APIRouter, desk: Desk, runtime: shapes.Runtime) -> None:
     async def submit(request: Request) -> JSONResponse:
         job, _ = await audio.submit(request, desk, "transcribe", waits=False)
         return JSONResponse(
-            shapes.job_shape(job), status_code=202, headers={"Location": request.url_for("job", job_id=job.id).path}
+            job_shape(job), status_code=202, headers={"Location": request.url_for("job", job_id=job.id).path}
         )
 
     @routes.get(
@@ -54,7 +57,7 @@ def add(routes: APIRouter, desk: Desk, runtime: shapes.Runtime) -> None:
         return JSONResponse(
             {
                 "object": "list",
-                "data": [shapes.job_shape(job) for job in page.jobs],
+                "data": [job_shape(job) for job in page.jobs],
                 "has_more": page.next is not None,
                 "next_cursor": page.next,
             }
@@ -67,7 +70,12 @@ def add(routes: APIRouter, desk: Desk, runtime: shapes.Runtime) -> None:
         responses=schema.responses(schema.JOB, schema.JOB_ERRORS),
     )
     async def job(request: Request, job_id: str) -> JSONResponse:
-        return JSONResponse(shapes.job_shape(await desk.call(desk.service.job, known(job_id), desk.caller(request))))
+        def look() -> dict[str, Any]:
+            caller = desk.caller(request)
+            found = desk.service.job(known(job_id), caller)
+            return job_shape(found, desk.service.stages(found.id, caller))
+
+        return JSONResponse(await desk.call(look))
 
     @routes.get(
         JOBS + "/{job_id}/result",
@@ -80,6 +88,12 @@ def add(routes: APIRouter, desk: Desk, runtime: shapes.Runtime) -> None:
         job = await desk.call(desk.service.job, known(job_id), desk.caller(request))
         view = view_from(request.query_params.multi_items(), View.of(job.view))
         transcript = await desk.call(desk.service.transcript, job.id, desk.caller(request))
+        if view.response_format in speakers.FORMATS and not diarized.asked(job, transcript):
+            raise InvalidOption(
+                f"{view.response_format} tells speakers, and this job was not asked for them; "
+                f"POST to {JOBS}/{job.id}/diarization first",
+                param="response_format",
+            )
         return await desk.call(shapes.answer, job, transcript, view, runtime)
 
     @routes.post(
@@ -89,7 +103,29 @@ def add(routes: APIRouter, desk: Desk, runtime: shapes.Runtime) -> None:
         responses=schema.responses(schema.JOB, schema.JOB_ERRORS, schema.CANCEL_ERRORS),
     )
     async def cancel(request: Request, job_id: str) -> JSONResponse:
-        return JSONResponse(shapes.job_shape(await desk.call(desk.service.cancel, known(job_id), desk.caller(request))))
+        return JSONResponse(job_shape(await desk.call(desk.service.cancel, known(job_id), desk.caller(request))))
+
+    @routes.post(
+        JOBS + "/{job_id}/diarization",
+        summary="Find out who speaks, or find out anew, in the recording of a completed job",
+        status_code=202,
+        response_class=JSONResponse,
+        openapi_extra=schema.DIARIZATION_BODY,
+        responses=schema.responses(schema.STAGE, schema.JOB_ERRORS, schema.DIARIZATION_ERRORS),
+    )
+    async def diarization(request: Request, job_id: str) -> JSONResponse:
+        given = await bodies.fields(request)
+        counts = speakers.counts(given)
+
+        def again() -> Stage:
+            return desk.service.diarize_again(known(job_id), desk.caller(request), **counts)
+
+        stage = await desk.work(again)
+        return JSONResponse(
+            stage_shape(stage) | {"warnings": ignored(given.unread())},
+            status_code=202,
+            headers={"Location": request.url_for("job", job_id=stage.job_id).path},
+        )
 
     @routes.delete(
         JOBS + "/{job_id}",
@@ -113,10 +149,12 @@ def add(routes: APIRouter, desk: Desk, runtime: shapes.Runtime) -> None:
     async def events(request: Request, job_id: str) -> Response:
         after = last_event(request.headers.get("last-event-id"))
         job = await desk.call(desk.service.job, known(job_id), desk.caller(request))
-        return EventStream(_followed(request, desk, job.id, after))
+        return EventStream(_followed(request, desk, job.id, after, shapes.Detail(words=job.options.word_timestamps)))
 
 
-async def _followed(request: Request, desk: Desk, job_id: str, after: int) -> AsyncGenerator[bytes]:
+async def _followed(
+    request: Request, desk: Desk, job_id: str, after: int, detail: shapes.Detail
+) -> AsyncGenerator[bytes]:
     try:
         while True:
             update = await desk.news(request, job_id, after, audio.QUIET_SECONDS)
@@ -130,13 +168,13 @@ async def _followed(request: Request, desk: Desk, job_id: str, after: int) -> As
                         "window": index,
                         "start": round(result.window.start, 3),
                         "end": round(result.window.end, 3),
-                        "segments": [shapes.segment_shape(segment) for segment in result.segments],
+                        "segments": [shapes.segment_shape(segment, detail) for segment in result.segments],
                     },
                     name="segments",
                     id=str(index),
                 )
             if update.job.state.ended:
-                yield event(shapes.job_shape(update.job), name=update.job.state.value)
+                yield event(job_shape(update.job), name=update.job.state.value)
                 return
     except ClientDisconnect:
         return

@@ -3,20 +3,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harken.pipeline.validation import MAX_NAME, MAX_SPEAKERS
 from harken.server.dialects.openai.answers import (
     Deleted,
+    DiarizedTranscription,
     Error,
+    Forgotten,
     JobList,
     Model,
     ModelList,
     Transcription,
     TranscriptionJob,
+    TranscriptionStage,
     VerboseTranscription,
+    Voice,
+    VoiceList,
 )
 from harken.server.dialects.openai.fields import FORMATS
+from harken.server.dialects.openai.speakers import MAX_REFERENCES
 
 Documented = Mapping[int, Mapping[str, Any]]
 
@@ -42,14 +49,14 @@ _STREAM: dict[str, Any] = {
 SYNC: Documented = {
     200: {
         "description": "The transcript, in the format asked for; with `stream=true`, server-sent events",
-        "model": Transcription | VerboseTranscription,
+        "model": Transcription | VerboseTranscription | DiarizedTranscription,
         "content": {**_FILES, **_STREAM},
     }
 }
 RESULT: Documented = {
     200: {
         "description": "The transcript, in the format asked for",
-        "model": Transcription | VerboseTranscription,
+        "model": Transcription | VerboseTranscription | DiarizedTranscription,
         "content": _FILES,
     }
 }
@@ -58,6 +65,10 @@ JOB: Documented = {200: {"description": "The job", "model": TranscriptionJob}}
 JOB_LIST: Documented = {200: {"description": "A page of jobs", "model": JobList}}
 DELETED: Documented = {200: {"description": "The job is gone", "model": Deleted}}
 EVENTS: Documented = {200: {"description": "Server-sent events", "content": _STREAM}}
+STAGE: Documented = {202: {"description": "The stage", "model": TranscriptionStage}}
+VOICE_LIST: Documented = {200: {"description": "Your voices", "model": VoiceList}}
+ENROLLED: Documented = {201: {"description": "The voice", "model": Voice}}
+FORGOTTEN: Documented = {200: {"description": "The voice is gone", "model": Forgotten}}
 MODEL: Documented = {200: {"description": "The model", "model": Model}}
 MODEL_LIST: Documented = {200: {"description": "Every model", "model": ModelList}}
 
@@ -97,6 +108,15 @@ RESULT_ERRORS = _errors(
     }
 )
 CANCEL_ERRORS = _errors({409: "The job has already ended"})
+DIARIZATION_ERRORS = _errors(
+    {
+        400: "A field or the body is not valid",
+        409: "The job has not completed, or this is being done already",
+        410: "The recording is not kept any more",
+    }
+)
+VOICE_CONFLICT = _errors({409: "A voice of this name is enrolled already"})
+VOICE_ERRORS = _errors({404: "You have no voice of this name"})
 EVENTS_ERRORS = _errors({400: "Last-Event-ID is not valid"})
 MODEL_ERRORS = _errors({404: "Nobody knows this model"})
 
@@ -117,6 +137,15 @@ def _flag(description: str, default: bool) -> dict[str, Any]:
     return {"type": "boolean", "default": default, "description": description}
 
 
+def _count(description: str) -> dict[str, Any]:
+    return {"type": "integer", "minimum": 1, "maximum": MAX_SPEAKERS, "description": description}
+
+
+_COUNTS: dict[str, Any] = {
+    "num_speakers": _count("How many speak, where that is known"),
+    "min_speakers": _count("How many speak at least"),
+    "max_speakers": _count("How many speak at most"),
+}
 _FORMAT: dict[str, Any] = {"type": "string", "enum": list(FORMATS), "default": "json"}
 _GRANULARITIES: dict[str, Any] = {
     "type": "array",
@@ -150,6 +179,13 @@ JOB_FIELDS: dict[str, Any] = {
     "condition_on_previous_text": _flag("Let the text so far lead the text to come", default=False),
     "without_timestamps": _flag("One segment a window, no times inside it", default=False),
     "word_timestamps": _flag("Times for every word", default=False),
+    "diarize": _flag("Tell who speaks; what follows asks for it too, and `diarized_json` and `rttm`", default=False),
+    **_COUNTS,
+    "known_speaker_names[]": _strings("Names of the voices in the references; without these, of enrolled voices"),
+    "known_speaker_references[]": {
+        **_strings("A recording of each of them as a data URL, of 2 to 10 s"),
+        "maxItems": MAX_REFERENCES,
+    },
     "cpu_threads": {"type": "integer", "minimum": 1, "description": "A request, capped by the operator"},
     "num_workers": {"type": "integer", "minimum": 1, "description": "A request, capped by the operator"},
     "mode": {"type": "string", "enum": ["default", "fast"], "default": "default"},
@@ -159,7 +195,23 @@ JOB_FIELDS: dict[str, Any] = {
 }
 TRANSCRIPTION_FIELDS: dict[str, Any] = {
     **JOB_FIELDS,
-    "stream": _flag("Server-sent events as the text comes; for json, text and verbose_json", default=False),
+    "stream": _flag(
+        "Server-sent events as the text comes; for json, text, verbose_json and diarized_json", default=False
+    ),
+}
+
+VOICE_FIELDS: dict[str, Any] = {
+    "file": {"type": "string", "format": "binary", "description": "A recording in which only they speak"},
+    "name": {"type": "string", "minLength": 1, "maxLength": MAX_NAME, "description": "Whose voice it is"},
+}
+_DIARIZATION: dict[str, Any] = {"schema": {"type": "object", "properties": _COUNTS}}
+DIARIZATION_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": False,
+        "content": dict.fromkeys(
+            ("application/json", "multipart/form-data", "application/x-www-form-urlencoded"), _DIARIZATION
+        ),
+    }
 }
 
 RESULT_QUERY: dict[str, Any] = {
@@ -180,22 +232,21 @@ EVENTS_HEADERS: dict[str, Any] = {
 }
 
 
-def form(fields: Mapping[str, Any]) -> dict[str, Any]:
+def form(fields: Mapping[str, Any], *, idempotent: bool = True, required: Sequence[str] = ("file",)) -> dict[str, Any]:
     """The request body of a route that takes a form."""
+    key = {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "schema": {"type": "string", "pattern": "^[ -~]{1,255}$"},
+        "description": "The same key, body and caller give the same job",
+    }
     return {
-        "parameters": [
-            {
-                "name": "Idempotency-Key",
-                "in": "header",
-                "schema": {"type": "string", "pattern": "^[ -~]{1,255}$"},
-                "description": "The same key, body and caller give the same job",
-            }
-        ],
+        "parameters": [key] if idempotent else [],
         "requestBody": {
             "required": True,
             "content": {
                 "multipart/form-data": {
-                    "schema": {"type": "object", "required": ["file"], "properties": dict(fields)},
+                    "schema": {"type": "object", "required": list(required), "properties": dict(fields)},
                 }
             },
         },

@@ -6,6 +6,8 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 from fastapi.responses import JSONResponse, Response
@@ -14,7 +16,9 @@ from harken.asr.languages import LANGUAGES
 from harken.errors import UnknownModel
 from harken.model import Job, Segment, Transcript, Word, plain
 from harken.models.catalog import Catalog
+from harken.server.dialects.openai import diarized
 from harken.server.dialects.openai.fields import View
+from harken.server.dialects.openai.figures import duration_usage, figure, seconds
 from harken.server.problems import Problem
 from harken.text import render
 
@@ -24,6 +28,7 @@ MEDIA_TYPES: Mapping[str, str] = {
     "vtt": "text/vtt; charset=utf-8",
     "tsv": "text/tab-separated-values; charset=utf-8",
     "ass": "text/x-ssa; charset=utf-8",
+    "rttm": "text/plain; charset=utf-8",
 }
 """Content types of the formats that are not JSON."""
 
@@ -82,36 +87,59 @@ def answer(job: Job, transcript: Transcript, view: View, runtime: Runtime) -> Re
             return JSONResponse(full(job, transcript, view, runtime))
         case "verbose_json":
             return JSONResponse(verbose(job, transcript, view))
+        case "diarized_json":
+            return JSONResponse(diarized.diarized(transcript, warnings(job, transcript)))
+        case "text" if len(transcript.speakers) > 1:
+            return Response(render(transcript, "txt"), media_type=MEDIA_TYPES["text"])
         case "text":
             return Response(transcript.text + "\n", media_type=MEDIA_TYPES["text"])
         case form:
-            return Response(render(transcript, form), media_type=MEDIA_TYPES[form])
+            return Response(render(transcript, form, PurePath(job.filename).stem), media_type=MEDIA_TYPES[form])
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """What segments tell beside their text."""
+
+    words: bool
+    """Words and their times; the recogniser may have timed them though the client did not ask."""
+    speakers: bool = False
+
+    @classmethod
+    def of(cls, job: Job, transcript: Transcript, view: View) -> Detail:
+        """What was asked for, when the job was made or now."""
+        return cls(job.options.word_timestamps or "word" in view.granularities, diarized.asked(job, transcript))
 
 
 def full(job: Job, transcript: Transcript, view: View, runtime: Runtime) -> dict[str, Any]:
     """AudioText's ``json``: the text and all that is known of how it came about."""
+    detail = Detail.of(job, transcript, view)
     told: dict[str, Any] = {
         "text": transcript.text,
         "task": transcript.task,
         "language": transcript.language,
         "language_probability": None
         if transcript.language_probability is None
-        else _figure(transcript.language_probability),
-        "languages": [{"code": code, "seconds": _seconds(spoken)} for code, spoken in transcript.languages],
-        "duration": _seconds(transcript.duration),
-        "segments": [_full_segment(number, segment) for number, segment in enumerate(transcript.segments)],
+        else figure(transcript.language_probability),
+        "languages": [{"code": code, "seconds": seconds(spoken)} for code, spoken in transcript.languages],
+        "duration": seconds(transcript.duration),
+        "segments": [
+            {"id": number, **segment_shape(segment, detail)} for number, segment in enumerate(transcript.segments)
+        ],
         "timing": {
-            "queued": _seconds(transcript.timing.queued),
-            "processing": _seconds(transcript.timing.processing),
-            "total": _seconds(transcript.timing.total),
+            "queued": seconds(transcript.timing.queued),
+            "processing": seconds(transcript.timing.processing),
+            "total": seconds(transcript.timing.total),
         },
         "runtime": runtime.of(job, transcript),
         "coverage": plain(transcript.coverage),
         "dropped": plain(transcript.dropped),
-        "usage": _duration_usage(transcript),
+        "usage": duration_usage(transcript),
         "warnings": warnings(job, transcript),
         "job_id": job.id,
     }
+    if detail.speakers:
+        told |= diarized.people(transcript, diarized.called(transcript, view.response_format))
     if view.logprobs:
         told["logprobs"] = logprobs(transcript.words)
     return told
@@ -119,18 +147,23 @@ def full(job: Job, transcript: Transcript, view: View, runtime: Runtime) -> dict
 
 def verbose(job: Job, transcript: Transcript, view: View) -> dict[str, Any]:
     """OpenAI's ``verbose_json``; the language is an English name there."""
+    detail = Detail.of(job, transcript, view)
     told: dict[str, Any] = {
         "task": transcript.task,
         "language": language_name("en" if transcript.task == "translate" else transcript.language),
-        "duration": _seconds(transcript.duration),
+        "duration": seconds(transcript.duration),
         "text": transcript.text,
-        "usage": _duration_usage(transcript),
+        "usage": duration_usage(transcript),
         "warnings": warnings(job, transcript),
     }
     if "segment" in view.granularities:
-        told["segments"] = [_openai_segment(number, segment) for number, segment in enumerate(transcript.segments)]
+        told["segments"] = [
+            _openai_segment(number, segment, detail) for number, segment in enumerate(transcript.segments)
+        ]
     if "word" in view.granularities:
-        told["words"] = [_word(word) for word in transcript.words]
+        told["words"] = [_word(word, detail) for word in transcript.words]
+    if detail.speakers:
+        told |= diarized.people(transcript, diarized.called(transcript, view.response_format))
     return told
 
 
@@ -141,7 +174,7 @@ def done(job: Job, transcript: Transcript, view: View) -> dict[str, Any]:
     told: dict[str, Any] = {
         "type": "transcript.text.done",
         "text": transcript.text,
-        "languages": [{"code": code, "seconds": _seconds(seconds)} for code, seconds in transcript.languages],
+        "languages": [{"code": code, "seconds": seconds(spoken)} for code, spoken in transcript.languages],
         "usage": {
             "type": "tokens",
             "input_tokens": heard,
@@ -153,6 +186,8 @@ def done(job: Job, transcript: Transcript, view: View) -> dict[str, Any]:
     }
     if view.logprobs:
         told["logprobs"] = logprobs(transcript.words)
+    if diarized.asked(job, transcript):
+        told |= diarized.people(transcript, diarized.called(transcript, view.response_format))
     if view.response_format == "verbose_json":
         told |= {name: value for name, value in verbose(job, transcript, view).items() if name not in ("text", "usage")}
     return told
@@ -169,8 +204,8 @@ def deltas(segments: Iterable[Segment], view: View, *, first: bool) -> list[dict
         event: dict[str, Any] = {
             "type": "transcript.text.delta",
             "delta": text,
-            "start": _seconds(segment.start),
-            "end": _seconds(segment.end),
+            "start": seconds(segment.start),
+            "end": seconds(segment.end),
         }
         if view.logprobs:
             event["logprobs"] = logprobs(segment.words)
@@ -183,7 +218,7 @@ def logprobs(words: Sequence[Word]) -> list[dict[str, Any]]:
     return [
         {
             "token": word.text,
-            "logprob": _figure(math.log(max(word.probability, 1e-9))),
+            "logprob": figure(math.log(max(word.probability, 1e-9))),
             "bytes": list(word.text.encode()),
         }
         for word in words
@@ -200,79 +235,47 @@ def warnings(job: Job, transcript: Transcript) -> list[str]:
     return list(dict.fromkeys((*job.warnings, *transcript.warnings)))
 
 
-def segment_shape(segment: Segment) -> dict[str, Any]:
+def segment_shape(segment: Segment, detail: Detail) -> dict[str, Any]:
     """A segment as ``json`` and the events of a job tell it."""
     told: dict[str, Any] = {
-        "start": _seconds(segment.start),
-        "end": _seconds(segment.end),
+        "start": seconds(segment.start),
+        "end": seconds(segment.end),
         "text": segment.text.strip(),
         "language": segment.language,
-        "avg_logprob": _figure(segment.avg_logprob),
-        "no_speech_prob": _figure(segment.no_speech_prob),
-        "compression_ratio": _figure(segment.compression_ratio),
+        "avg_logprob": figure(segment.avg_logprob),
+        "no_speech_prob": figure(segment.no_speech_prob),
+        "compression_ratio": figure(segment.compression_ratio),
         "temperature": segment.temperature,
     }
     if segment.channel is not None:
         told["channel"] = segment.channel
-    if segment.words:
-        told["words"] = [{**_word(word), "probability": _figure(word.probability)} for word in segment.words]
+    if detail.speakers:
+        told |= diarized.who(segment)
+    if segment.words and detail.words:
+        told["words"] = [{**_word(word, detail), "probability": figure(word.probability)} for word in segment.words]
     return told
 
 
-def _full_segment(number: int, segment: Segment) -> dict[str, Any]:
-    return {"id": number, **segment_shape(segment)}
-
-
-def _openai_segment(number: int, segment: Segment) -> dict[str, Any]:
+def _openai_segment(number: int, segment: Segment, detail: Detail) -> dict[str, Any]:
     return {
         "id": number,
         "seek": round(segment.start * 100),
-        "start": _seconds(segment.start),
-        "end": _seconds(segment.end),
+        "start": seconds(segment.start),
+        "end": seconds(segment.end),
         "text": segment.text,
         "tokens": list(segment.tokens),
         "temperature": segment.temperature,
-        "avg_logprob": _figure(segment.avg_logprob),
-        "compression_ratio": _figure(segment.compression_ratio),
-        "no_speech_prob": _figure(segment.no_speech_prob),
+        "avg_logprob": figure(segment.avg_logprob),
+        "compression_ratio": figure(segment.compression_ratio),
+        "no_speech_prob": figure(segment.no_speech_prob),
+        **(diarized.who(segment) if detail.speakers else {}),
     }
 
 
-def _word(word: Word) -> dict[str, Any]:
-    return {"word": word.text.strip(), "start": _seconds(word.start), "end": _seconds(word.end)}
-
-
-def _duration_usage(transcript: Transcript) -> dict[str, Any]:
-    return {"type": "duration", "seconds": _seconds(transcript.duration)}
-
-
-def _seconds(value: float) -> float:
-    return round(value, 3)
-
-
-def _figure(value: float) -> float:
-    return round(value, 4)
-
-
-def job_shape(job: Job) -> dict[str, Any]:
-    """A job. Times are seconds since the epoch, ``progress`` is 0 to 1."""
+def _word(word: Word, detail: Detail) -> dict[str, Any]:
     return {
-        "id": job.id,
-        "object": "transcription.job",
-        "status": job.state.value,
-        "progress": round(job.progress, 4),
-        "position": _seconds(job.position),
-        "duration": None if job.duration is None else _seconds(job.duration),
-        "model": job.options.model,
-        "language": job.options.language,
-        "task": job.options.task,
-        "response_format": View.of(job.view).response_format,
-        "filename": job.filename,
-        "size": job.size,
-        "created_at": job.created,
-        "started_at": job.started,
-        "ended_at": job.ended,
-        "cancel_requested": job.cancel_requested,
-        "error": None if job.error_code is None else {"code": job.error_code, "message": job.error_message or ""},
-        "warnings": list(job.warnings),
+        "word": word.text.strip(),
+        "start": seconds(word.start),
+        "end": seconds(word.end),
+        **(diarized.who(word) if detail.speakers else {}),
     }
