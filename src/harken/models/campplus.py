@@ -53,11 +53,14 @@ def build(weights: Mapping[str, Array]) -> bytes:
         ValueError: a tensor has another shape than the network needs.
     """
     graph = _Graph(weights)
-    pooled = _pool(graph, _body(graph, _head(graph, "features")), "windows")
-    scale, shift = graph.norm("xvector.dense.nonlinear.batchnorm")
-    linear = graph.tensor("xvector.dense.linear.weight")[:, :, 0]
-    graph.linear(pooled, linear * scale[:, None], shift, name="embeddings")
-    return graph.serialised()
+    try:
+        pooled = _pool(graph, _body(graph, _head(graph, "features")), "windows")
+        scale, shift = graph.norm("xvector.dense.nonlinear.batchnorm")
+        linear = graph.tensor("xvector.dense.linear.weight")[:, :, 0]
+        graph.linear(pooled, linear * scale[:, None], shift, name="embeddings")
+        return graph.serialised()
+    except (IndexError, ValueError, onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ValueError(f"a tensor of another shape than the network needs: {error}") from error
 
 
 class _Graph:

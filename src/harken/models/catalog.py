@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Names of models: canonical ones, aliases and presets, and the entries they stand for.
 
-Knows no file and no network. The entries themselves are in :mod:`harken.models.whisper` and
-:mod:`harken.models.extras`.
+Knows no file and no network. The entries themselves are in :mod:`harken.models.whisper`,
+:mod:`harken.models.extras` and :mod:`harken.models.language`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 
 from harken.errors import InvalidOption, UnknownModel
 from harken.models.extras import EXTRAS
+from harken.models.language import LANGUAGE
 from harken.models.spec import ModelSpec, Preset, Resolved
 from harken.models.whisper import WHISPER
 
@@ -36,7 +37,7 @@ class Catalog:
         self,
         default_model: str = "base",
         presets: Mapping[str, Mapping[str, Any]] | None = None,
-        entries: Iterable[ModelSpec] = (*WHISPER, *EXTRAS),
+        entries: Iterable[ModelSpec] = (*WHISPER, *EXTRAS, *LANGUAGE),
     ) -> None:
         """Build the table of names.
 
@@ -108,4 +109,4 @@ class Catalog:
 
 
 def _recognises(spec: ModelSpec) -> bool:
-    return spec.family not in {"vad", "diarization", "sample"}
+    return spec.family not in {"vad", "diarization", "llm", "sample"}
