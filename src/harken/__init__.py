@@ -10,6 +10,10 @@
     with harken.load("small") as model:  # many recordings, the model loaded once
         texts = [model.transcribe(path).text for path in paths]
 
+    meeting = harken.transcribe("meeting.wav", diarize=True)  # who says what
+    for turn in harken.speakers("meeting.wav").turns:  # only who speaks when, without words
+        print(turn.start, turn.end, turn.speaker)
+
 A source is a path, a binary file, ``bytes``, or mono samples at 16 kHz as a one-dimensional float array of numpy; any
 media that FFmpeg reads. The options are those of :class:`Options`. Errors are :class:`HarkenError` and its kinds, in
 :mod:`harken.errors`. Importing harken loads no engine; the first use does, and fetches models that are not installed.
@@ -24,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harken.errors import HarkenError
-from harken.model import Options, Segment, Transcript, Word
+from harken.model import Diarization, KnownVoice, Options, Segment, Speaker, Transcript, Turn, Word
 
 if TYPE_CHECKING:
     from harken.library import AudioSource, LoadedModel
@@ -32,7 +36,22 @@ if TYPE_CHECKING:
 # ONNX Runtime reports its use to its makers unless this is set before it is first imported. harken tells nobody.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-__all__ = ["HarkenError", "Options", "Segment", "Transcript", "Word", "load", "stream", "transcribe"]
+__all__ = [
+    "Diarization",
+    "HarkenError",
+    "KnownVoice",
+    "Options",
+    "Segment",
+    "Speaker",
+    "Transcript",
+    "Turn",
+    "Word",
+    "load",
+    "speakers",
+    "stream",
+    "transcribe",
+    "voice",
+]
 
 
 def load(model: str | None = None, *, models_dir: Path | str | None = None, **how: Any) -> LoadedModel:
@@ -84,3 +103,36 @@ def stream(
         closing(loaded.stream(source, **options)) as segments,
     ):
         yield from segments
+
+
+def speakers(source: AudioSource, *, models_dir: Path | str | None = None, **options: Any) -> Diarization:
+    """Who speaks when in a recording, without a word of what is said.
+
+    Args:
+        source: as in :func:`transcribe`.
+        models_dir: see :func:`load`.
+        options: ``num_speakers``, ``min_speakers``, ``max_speakers``, ``known_voices``, ``offset``, ``duration``.
+
+    Raises:
+        InvalidRequest: an option is unknown or out of range.
+        MediaError: the source is not audio that can be decoded.
+        ModelError: the models cannot be had.
+    """
+    from harken.library import find_speakers  # noqa: PLC0415
+
+    return find_speakers(source, models_dir, options)
+
+
+def voice(name: str, source: AudioSource, *, models_dir: Path | str | None = None) -> KnownVoice:
+    """The voice in a recording of one speaker, to be given a name in others: ``known_voices=[harken.voice(...)]``.
+
+    Ten seconds of clear speech are good; two are the least.
+
+    Raises:
+        UnusableVoice: there is too little speech, or more than one voice.
+        MediaError: the source is not audio that can be decoded.
+        ModelError: the models cannot be had.
+    """
+    from harken.library import SpeakerModels, installed  # noqa: PLC0415
+
+    return SpeakerModels(installed(models_dir)).voice(name, source)

@@ -19,11 +19,11 @@ def plan(recordings: Sequence[Recording], folder: Path, forms: Sequence[str]) ->
     ``talk.mp3`` gives ``talk.srt``; where another recording would too, or where that is a recording itself, the whole
     name is kept: ``talk.mp3.srt``. No two paths are the same, and none is a recording's.
     """
-    stems = Counter(_stem(recording).casefold() for recording in recordings)
+    stems = Counter(stem(recording).casefold() for recording in recordings)
     taken = {str(recording.path.resolve()).casefold() for recording in recordings if recording.path is not None}
     planned: list[dict[str, Path]] = []
     for recording in recordings:
-        for base in _names(recording, alone=stems[_stem(recording).casefold()] == 1):
+        for base in _names(recording, alone=stems[stem(recording).casefold()] == 1):
             paths = {form: folder / f"{base}{FORMATS[form].suffix}" for form in forms}
             keys = {str(path.resolve()).casefold() for path in paths.values()}
             if not keys & taken:
@@ -33,13 +33,14 @@ def plan(recordings: Sequence[Recording], folder: Path, forms: Sequence[str]) ->
     return planned
 
 
-def _stem(recording: Recording) -> str:
+def stem(recording: Recording) -> str:
+    """The recording's name without folder and suffix."""
     return Path(recording.name).stem
 
 
 def _names(recording: Recording, *, alone: bool) -> Iterator[str]:
     if alone:
-        yield _stem(recording)
+        yield stem(recording)
     whole = Path(recording.name).name
     yield whole
     number = 2

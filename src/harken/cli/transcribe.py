@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from harken.errors import HarkenError, InvalidOption
-from harken.model import Channels, Mode, Options, Task, WindowResult
+from harken.model import Channels, KnownVoice, Mode, Options, Task, WindowResult
 from harken.text import FORMATS, line, render
 
 if TYPE_CHECKING:
@@ -59,6 +59,22 @@ def transcribe(
     ] = False,
     mode: Annotated[Mode, typer.Option(help="fast trades accuracy for speed.")] = "default",
     channels: Annotated[Channels, typer.Option(help="split transcribes every channel on its own.")] = "mix",
+    diarize: Annotated[
+        bool, typer.Option("--diarize", "-d", help="Tell who says what: labels in every format.")
+    ] = False,
+    num_speakers: Annotated[
+        int | None, typer.Option("--speakers", metavar="N", help="How many speak, if you know; implies --diarize.")
+    ] = None,
+    min_speakers: Annotated[int | None, typer.Option(metavar="N", help="How many speak at least.")] = None,
+    max_speakers: Annotated[int | None, typer.Option(metavar="N", help="How many speak at most.")] = None,
+    voices: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--voice",
+            metavar="NAME=FILE",
+            help="Someone to know: a name and a recording of that person alone; can be given again.",
+        ),
+    ] = None,
     offset: Annotated[float, typer.Option(metavar="SECONDS", help="Where in the recording to begin.")] = 0.0,
     duration: Annotated[
         float | None, typer.Option(metavar="SECONDS", help="How much of it to transcribe; all by default.")
@@ -79,8 +95,8 @@ def transcribe(
 ) -> None:
     """Turn recordings into text and subtitles.
 
-    Any audio or video that FFmpeg reads. Text comes as it is recognised. A recording that fails does not stop the
-    others; the exit status is then 1. Settings (HARKEN_*) for models and device hold here too.
+    Any audio or video that FFmpeg reads. Text comes as it is recognised; with speakers, when all was heard. A recording
+    that fails does not stop the others; the exit status is then 1. Settings (HARKEN_*) for models and device hold too.
     """
     from harken.cli.inputs import find  # noqa: PLC0415 - not for --help
 
@@ -104,10 +120,16 @@ def transcribe(
         duration=duration,
         channels=channels,
         mode=mode,
+        diarize=diarize or "rttm" in forms or bool(voices) or (num_speakers, min_speakers, max_speakers) != (None,) * 3,
+        num_speakers=num_speakers,
+        min_speakers=min_speakers,
+        max_speakers=max_speakers,
     )
     recordings = find(files)
     try:
-        failed = _Run(_loaded(options, threads), options, recordings, forms, output, quiet=quiet).all()
+        loaded = _loaded(options, threads)
+        options = options.but(known_voices=_known(loaded, voices or []))
+        failed = _Run(loaded, options, recordings, forms, output, quiet=quiet).all()
     except KeyboardInterrupt:
         sys.stderr.write("harken: interrupted\n")
         _leave(130)
@@ -128,16 +150,34 @@ def _loaded(options: Options, threads: int | None) -> LoadedModel:
     from harken.cli.models import fetched, model_store  # noqa: PLC0415
     from harken.cli.settings import load_settings  # noqa: PLC0415
     from harken.library import LoadedModel  # noqa: PLC0415
+    from harken.library.speakers import EMBEDDING, SEGMENTATION  # noqa: PLC0415
 
     settings = load_settings()
     store = model_store(settings)
     resolved = store.catalog.resolve(pipeline.validate(options, store.catalog).model)
     fetched(store, resolved.spec.name)
     fetched(store, "silero-vad")
+    if options.diarize and options.channels == "mix":
+        for name in (SEGMENTATION, EMBEDDING):
+            fetched(store, name)
     compute_type = None if settings.compute_type == "default" else settings.compute_type
     if resolved.preset is not None and resolved.preset.compute_type is not None:
         compute_type = None
     return LoadedModel(options.model, store=store, device=settings.device, compute_type=compute_type, threads=threads)
+
+
+def _known(model: LoadedModel, voices: list[str]) -> tuple[KnownVoice, ...]:
+    """The voices that ``NAME=FILE`` name."""
+    known = []
+    for given in voices:
+        name, equals, file = given.partition("=")
+        if not (name.strip() and equals and file):
+            raise InvalidOption(f"--voice takes NAME=FILE, not {given!r}")
+        try:
+            known.append(model.speakers.voice(name.strip(), Path(file)))
+        except HarkenError as error:
+            raise type(error)(f"--voice {given}: {error.message}") from None
+    return tuple(known)
 
 
 class _Run:
@@ -159,7 +199,7 @@ class _Run:
         self._options = options
         self._recordings = recordings
         self._to_stdout = output is None and len(recordings) == 1 and len(forms) == 1
-        self._streams = self._to_stdout and forms == ["txt"]
+        self._streams = self._to_stdout and forms == ["txt"] and not options.diarize
         self._forms = forms
         self._paths = plan(recordings, output or Path(), forms)
         self._quiet = quiet
@@ -183,7 +223,7 @@ class _Run:
 
     def _one(self, index: int, recording: Recording) -> None:
         from harken.cli.hearing import hear  # noqa: PLC0415
-        from harken.cli.outputs import write  # noqa: PLC0415
+        from harken.cli.outputs import stem, write  # noqa: PLC0415
         from harken.cli.progress import bar, clock  # noqa: PLC0415
 
         many = len(self._recordings)
@@ -198,11 +238,11 @@ class _Run:
             transcript = hear(self._model, source, self._options, tell)
         if self._to_stdout:
             if not self._streams:
-                sys.stdout.write(render(transcript, self._forms[0]))
+                sys.stdout.write(render(transcript, self._forms[0], stem(recording)))
                 sys.stdout.flush()
         else:
             for form, path in self._paths[index].items():
-                write(path, render(transcript, form))
+                write(path, render(transcript, form, stem(recording)))
         if self._quiet:
             return
         for warning in transcript.warnings:

@@ -1,42 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""harken in one process: a loaded model that is given recordings. What ``import harken`` offers is made of this.
-
-Reads the few settings that say where models are (``HARKEN_MODELS_DIR``, ``HARKEN_MODEL_SOURCE``, ``HARKEN_HUB_URL``,
-``HARKEN_OFFLINE``), so that the library and the command line share them. Knows no server and no job.
-"""
+"""A loaded model that is given recordings. Knows no server and no job."""
 
 from __future__ import annotations
 
-import io
+import logging
 import os
-import shutil
-import struct
-import tempfile
 import time
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
-from dataclasses import fields
+from collections.abc import Callable, Generator
+from dataclasses import fields, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
-
-import numpy as np
-import numpy.typing as npt
-from platformdirs import user_cache_path
+from typing import Any
 
 from harken import pipeline
 from harken.asr import engine
 from harken.audio.vad import SileroDetector
-from harken.errors import InvalidOption
-from harken.model import SAMPLE_RATE, Options, Segment, Timing, Transcript, WindowResult
-from harken.models.catalog import Catalog
-from harken.models.sources import standard_sources
+from harken.diarize.assign import assign, by_channel
+from harken.errors import HarkenError, InvalidOption
+from harken.library.installed import installed
+from harken.library.sources import AudioSource, readable
+from harken.library.speakers import SpeakerModels
+from harken.model import Options, Segment, Timing, Transcript, WindowResult
 from harken.models.store import ModelStore
 
-AudioSource = str | os.PathLike[str] | BinaryIO | bytes | npt.NDArray[np.floating[Any]]
-"""A path, a binary file, the bytes of one, or mono samples at 16 kHz."""
+log = logging.getLogger(__name__)
 
-_HUB = "https://huggingface.co"
 _MOST_THREADS = 4
 """Threads of one recogniser that still make it faster."""
 
@@ -63,7 +51,8 @@ class LoadedModel:
         threads: int | None = None,
         store: ModelStore | None = None,
     ) -> None:
-        store = store or _store(models_dir, Catalog())
+        store = store or installed(models_dir)
+        self._store = store
         self._catalog = store.catalog
         resolved = self._catalog.resolve(model)
         preset = resolved.preset
@@ -71,6 +60,7 @@ class LoadedModel:
         self.name = resolved.spec.name
         """Canonical name of the model."""
         self._vad = SileroDetector(store.fetch("silero-vad") / "silero_vad.onnx")
+        self._speakers: SpeakerModels | None = None
         self._recognizer = engine.load(
             store.fetch(self.name),
             engine=resolved.spec.engine,
@@ -91,6 +81,13 @@ class LoadedModel:
         """Give the model's memory back."""
         self._recognizer.close()
 
+    @property
+    def speakers(self) -> SpeakerModels:
+        """The models that tell speakers apart, loaded when first asked for. Raises ModelError."""
+        if self._speakers is None:
+            self._speakers = SpeakerModels(self._store)
+        return self._speakers
+
     def transcribe(
         self,
         source: AudioSource,
@@ -98,15 +95,17 @@ class LoadedModel:
         on_window: Callable[[WindowResult, float | None], None] | None = None,
         **options: Any,
     ) -> Transcript:
-        """What was said in a recording. Arguments and errors as in :func:`harken.transcribe`.
+        """What was said in a recording, and who said it. Arguments and errors as in :func:`harken.transcribe`.
 
-        ``on_window`` gets the result of each window as soon as it is there, and how many seconds the recording has,
-        as far as known.
+        A recording whose speakers cannot be told apart still gives a transcript, with a warning. ``on_window`` gets the
+        result of each window as soon as it is there, and how many seconds the recording has, as far as known.
         """
         began = time.monotonic()
         checked = self._options(options)
+        # Before the work: a model that cannot be had is told at once.
+        speakers = self.speakers if checked.diarize and checked.channels == "mix" else None
         chapters: list[pipeline.Chapter] = []
-        with _readable(source) as file:
+        with readable(source) as file:
             results = []
             for result in pipeline.transcribe(
                 file, checked, self._recognizer, self._vad, on_chapter=lambda chapter: _keep(chapters, chapter)
@@ -114,20 +113,25 @@ class LoadedModel:
                 results.append(result)
                 if on_window is not None:
                     on_window(result, chapters[-1].duration)
-        last = chapters[-1]
-        return pipeline.assemble(
-            results,
-            checked,
-            duration=last.decoded,
-            model=self.name,
-            timing=Timing(processing=time.monotonic() - began),
-            warnings=last.warnings,
-        )
+            last = chapters[-1]
+            transcript = pipeline.assemble(
+                results, checked, duration=last.decoded, model=self.name, timing=Timing(), warnings=last.warnings
+            )
+            if speakers is not None:
+                transcript = _with_speakers(transcript, file, checked, speakers)
+            elif checked.diarize:
+                transcript = by_channel(transcript)
+        return replace(transcript, timing=Timing(processing=time.monotonic() - began))
 
     def windows(self, source: AudioSource, **options: Any) -> Generator[WindowResult]:
-        """The result of each window, in order, as soon as it is there: segments, and text that was dropped."""
+        """The result of each window, in order, as soon as it is there: segments, and text that was dropped.
+
+        Raises InvalidOption for ``diarize``: who speaks is known when all has been heard.
+        """
         checked = self._options(options)
-        with _readable(source) as file:
+        if checked.diarize:
+            raise InvalidOption("diarize needs the whole recording; use transcribe", param="diarize")
+        with readable(source) as file:
             yield from pipeline.transcribe(file, checked, self._recognizer, self._vad)
 
     def stream(self, source: AudioSource, **options: Any) -> Generator[Segment]:
@@ -148,47 +152,12 @@ def _keep(chapters: list[pipeline.Chapter], chapter: pipeline.Chapter) -> None:
     chapters[:] = [chapter]
 
 
-def _store(models_dir: Path | str | None, catalog: Catalog) -> ModelStore:
-    root = models_dir or os.environ.get("HARKEN_MODELS_DIR") or user_cache_path("harken") / "models"
-    folder = os.environ.get("HARKEN_MODEL_SOURCE")
-    offline = os.environ.get("HARKEN_OFFLINE", "").strip().lower() in {"1", "true", "yes", "on"}
-    sources = standard_sources(
-        folder=Path(folder) if folder else None,
-        hub_url=os.environ.get("HARKEN_HUB_URL") or _HUB,
-        offline=offline,
-    )
-    return ModelStore(Path(root), sources, catalog)
-
-
-@contextmanager
-def _readable(source: AudioSource) -> Iterator[pipeline.Source]:
-    """The source as a path, or as a binary file that can seek."""
-    if isinstance(source, (str, os.PathLike)):
-        yield Path(source)
-    elif isinstance(source, (bytes, bytearray, memoryview)):
-        yield io.BytesIO(source)
-    elif isinstance(source, np.ndarray):
-        yield io.BytesIO(_wav(source))
-    elif not hasattr(source, "read"):
-        raise InvalidOption(f"a source is a path, a file, bytes or an array, not {type(source).__name__}")
-    elif not isinstance(source.read(0), bytes):
-        raise InvalidOption("the file was opened as text; open it with mode 'rb'")
-    elif source.seekable():
-        yield source
-    else:
-        with tempfile.TemporaryFile() as spool:
-            shutil.copyfileobj(source, spool)
-            yield spool
-
-
-def _wav(samples: npt.NDArray[np.floating[Any]]) -> bytes:
-    """Samples as the bytes of a WAV file of 32-bit floats."""
-    if samples.ndim != 1 or not np.issubdtype(samples.dtype, np.floating):
-        raise InvalidOption(
-            f"samples must be a one-dimensional array of floats, mono at {SAMPLE_RATE} Hz, "
-            f"not {samples.dtype} of shape {samples.shape}"
-        )
-    data = samples.astype("<f4").tobytes()
-    layout = struct.pack("<HHIIHH", 3, 1, SAMPLE_RATE, SAMPLE_RATE * 4, 4, 32)
-    body = b"WAVE" + b"fmt " + struct.pack("<I", len(layout)) + layout + b"data" + struct.pack("<I", len(data)) + data
-    return b"RIFF" + struct.pack("<I", len(body)) + body
+def _with_speakers(
+    transcript: Transcript, file: pipeline.Source, options: Options, speakers: SpeakerModels
+) -> Transcript:
+    try:
+        return assign(transcript, speakers.diarize(file, options))
+    except (HarkenError, RuntimeError, MemoryError) as error:
+        log.warning("speakers could not be told apart", exc_info=error)
+        told = error.message if isinstance(error, HarkenError) else type(error).__name__
+        return replace(transcript, warnings=(*transcript.warnings, f"speakers could not be told apart: {told}"))
