@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from platformdirs import user_cache_path, user_data_path
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Listed = Annotated[tuple[str, ...], NoDecode]
@@ -62,6 +62,12 @@ class Settings(BaseSettings):
     cpu_threads: int = Field(1, ge=1, description="Threads of each of them.")
     batch_size: int = Field(8, ge=1, le=64, description="Windows that are recognised together at most.")
     window_timeout: float = Field(120.0, gt=0, description="Seconds after which a batch counts as hung.")
+    diarize_timeout: float = Field(
+        1.0,
+        gt=0,
+        description="Seconds that telling speakers apart may take for each second of a recording, beside "
+        "window_timeout; about 25 times what it takes.",
+    )
     max_upload_bytes: int = Field(2 * 1024**3, gt=0, description="Largest upload.")
     max_audio_seconds: float = Field(12 * 3600.0, gt=0, description="Longest recording.")
     min_free_bytes: int = Field(256 * 1024**2, ge=0, description="Room that uploads must leave on the disk.")
@@ -78,12 +84,25 @@ class Settings(BaseSettings):
     dead_after: float = Field(5.0, gt=0, description="Seconds without a heartbeat after which a worker counts as dead.")
     drain_seconds: float = Field(10.0, ge=0, description="Seconds a stopping worker may use to finish what it began.")
     cors_origins: Listed = Field((), description="Origins that browsers may call from; * is every one.")
+    llm_base_url: str | None = Field(
+        None,
+        description="Language model for summaries and chat: an OpenAI-compatible server, such as "
+        "http://127.0.0.1:11434/v1; unset quotes the transcript, or runs the model that llm_model names.",
+    )
+    llm_api_key: SecretStr | None = Field(None, description="Key that is sent there.")
+    llm_model: Listed = Field(
+        (),
+        description="Models that requests choose among, the first by default: names at llm_base_url, or, without it, "
+        "qwen2.5-coder-1.5b on this machine.",
+    )
+    llm_context: int = Field(8192, ge=1024, description="Tokens that these models read and write at once.")
+    llm_timeout: float = Field(300.0, gt=0, description="Seconds for one answer.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="debug, info, warning or error."
     )
     log_format: Literal["text", "json"] = Field("text", description="text, or json for one object a line.")
 
-    @field_validator("api_keys", "cors_origins", mode="before")
+    @field_validator("api_keys", "cors_origins", "llm_model", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if not isinstance(value, str):

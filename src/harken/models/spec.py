@@ -94,7 +94,7 @@ class ModelSpec:
     name: str
     """Canonical name, also the name of its folder."""
     family: str
-    """``whisper-ct2``, ``onnx-asr``, ``vad``, ``diarization``, ``llm`` or ``sample``: what can be done with the files."""
+    """``whisper-ct2``, ``onnx-asr``, ``vad``, ``diarization``, ``llm`` or ``sample``: what the files are good for."""
     files: tuple[ModelFile, ...]
     """What sources deliver, and what is installed unless there is a recipe."""
     sources: tuple[HubRepo | Packages, ...]

@@ -75,7 +75,7 @@ class Extractive:
         spoken = _Known(transcript)
         if wanted == (Section.PARAGRAPHS,):
             return paragraphs(spoken)
-        parts: list[str] = ["# Meeting notes" if instructions.notes(instruction) else "# Highlights", _NOTE]
+        parts: list[str] = ["# Meeting notes" if instructions.notes(instruction) else "# Notes", _NOTE]
         if len(spoken.speakers) > 1:
             parts.append("**Speakers:** " + ", ".join(map(escape, spoken.speakers)))
         quoted: list[Passage] = []
@@ -111,8 +111,7 @@ class _Known(Spoken):
 
     def __init__(self, transcript: Transcript) -> None:
         super().__init__(transcript)
-        if self.language not in stopwords.LANGUAGES:
-            self.language = self.language or stopwords.guess(self.text)
+        self.language = language(self)
         self.topics = topics.find([passage.text for passage in self.sentences], self.language, self.speakers)
 
     @property
@@ -150,6 +149,11 @@ class _Known(Spoken):
         """The first of the topics that a sentence names."""
         held = set(words.terms(passage.text))
         return next((topic for topic in self.topics.names if set(words.terms(topic)) <= held), "")
+
+
+def language(spoken: Spoken) -> str:
+    """The language of what was said, by its commonest words where nobody knows it; empty where they do not tell."""
+    return spoken.language or stopwords.guess(spoken.text)
 
 
 def paragraphs(spoken: Spoken) -> TextResult:

@@ -27,12 +27,12 @@ _OPENING = {
         each every no another between over under
     """,
     "de": """
-        der die das den dem des ein eine einen einem einer eines mein meine unser unsere ihr ihre im am zum zur vom beim für
-        mit von über unter kein keine diese dieser dieses ohne
+        der die das den dem des ein eine einen einem einer eines mein meine unser unsere ihr ihre im am zum zur vom beim
+        für mit von über unter kein keine diese dieser dieses ohne
     """,
     "fr": """
-        le la les l un une des du de d au aux ce cet cette ces mon ma mes son sa ses notre nos votre vos leur leurs pour par
-        sur dans sans
+        le la les l un une des du de d au aux ce cet cette ces mon ma mes son sa ses notre nos votre vos leur leurs pour
+        par sur dans sans
     """,
     "es": """
         el los las una unos unas del al este esta estos estas mi su sus nuestra nuestro por para con sin

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers of a language model that are good enough to use: read, checked, and asked for once more where they are not.
+
+Knows what an answer must not be; the tasks know what it is for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from harken.errors import TextTooLong, TextUnusable
+from harken.text import checks, words
+from harken.text.prompts import POINTS_SCHEMA, Prompt
+from harken.text.provider import Completion, LanguageModel, Watch
+from harken.text.results import Usage
+
+_TRIES = 2
+_MORE = 4
+"""Times as many tokens are given to a model that did not get to its answer."""
+
+Read = TypeVar("Read")
+
+
+class Unusable(Exception):
+    """An answer cannot be used; the text says why, for the model and for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A statement of a summary or of notes, and the numbers of the segments it rests on."""
+
+    text: str
+    segments: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Points:
+    """What :data:`~harken.text.prompts.POINTS_SCHEMA` describes."""
+
+    points: tuple[Point, ...]
+    topics: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A text, and the numbers of the segments it cites."""
+
+    text: str
+    segments: tuple[int, ...]
+    cut: bool
+    """Whether the model had more to say."""
+
+
+class Asker:
+    """Asks one model, and counts what that costs."""
+
+    def __init__(self, model: LanguageModel, watch: Watch) -> None:
+        self._model = model
+        self._watch = watch
+        self.usage = Usage()
+        self.model = model.name
+        """Who answered, by its own account."""
+
+    def points(self, prompt: Prompt, max_tokens: int) -> Points:
+        """An answer in JSON. Raises TextError."""
+        return self._ask(prompt, 0.2, max_tokens, POINTS_SCHEMA, lambda done: _read_points(done.text))
+
+    def text(self, prompt: Prompt, temperature: float, max_tokens: int) -> Answer:
+        """An answer in words. Raises TextError."""
+        return self._ask(prompt, temperature, max_tokens, None, _read_text)
+
+    def _ask(
+        self,
+        prompt: Prompt,
+        temperature: float,
+        max_tokens: int,
+        schema: dict[str, Any] | None,
+        read: Callable[[Completion], Read],
+    ) -> Read:
+        why = ""
+        for _ in range(_TRIES):
+            self._watch.check()
+            asked = prompt.again(f"Your last answer could not be used: {why}. Do the task again.") if why else prompt
+            room = self._model.context - sum(words.tokens(message.content) for message in asked.messages)
+            if room < 1:
+                raise TextTooLong(
+                    f"the request does not fit the {self._model.context} tokens that {self._model.name} reads at once"
+                )
+            done = self._model.complete(
+                asked.messages,
+                temperature=temperature,
+                max_tokens=min(max_tokens, room),
+                schema=schema,
+                cancelled=self._watch.cancelled,
+            )
+            self._count(asked, done)
+            try:
+                return read(_sound(done, prompt.mark))
+            except Unusable as error:
+                why = str(error)
+            if done.finish == "length":
+                max_tokens *= _MORE
+        raise TextUnusable(f"{self.model} gave no usable answer, also when asked again: {why}")
+
+    def _count(self, prompt: Prompt, done: Completion) -> None:
+        estimate = Usage(sum(words.tokens(one.content) for one in prompt.messages), words.tokens(done.text))
+        self.usage += done.usage or estimate
+        self.model = done.model or self.model
+
+
+def _sound(done: Completion, mark: str) -> Completion:
+    """The answer without a model's thoughts. Raises Unusable for one that shows what it must not."""
+    text = checks.answer(done.text)
+    if mark in text:
+        raise Unusable("it repeats the rules or the marks around the transcript")
+    if not text:
+        raise Unusable("it is empty")
+    return Completion(text, done.model, done.finish)
+
+
+def parse(text: str) -> Any:
+    """The JSON object in ``text``, with or without other words or a fence around it.
+
+    Raises:
+        Unusable: there is none.
+    """
+    decoder = json.JSONDecoder(strict=False)
+    start = text.find("{")
+    while start >= 0:
+        try:
+            found, _ = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            start = text.find("{", start + 1)
+        else:
+            return found
+    raise Unusable("it is not the JSON object that was asked for")
+
+
+def _read_points(text: str) -> Points:
+    found = parse(text)
+    if not isinstance(found, dict) or not isinstance(found.get("points"), list):
+        raise Unusable('it has no list "points"')
+    points = tuple(point for one in found["points"] if (point := _read_point(one)) is not None)
+    if not points:
+        raise Unusable('its "points" say nothing')
+    topics = found.get("topics")
+    named = [_line(topic) for topic in topics if isinstance(topic, str)] if isinstance(topics, list) else []
+    return Points(points, tuple(dict.fromkeys(topic for topic in named if topic)))
+
+
+def _read_point(found: object) -> Point | None:
+    """A point, also where a model leaves out the numbers or writes them into the text."""
+    if isinstance(found, str):
+        found = {"text": found}
+    if not isinstance(found, dict) or not isinstance(found.get("text"), str):
+        return None
+    text, inline = checks.cited(found["text"])
+    listed = found.get("segments")
+    numbers = [one for one in listed if isinstance(one, int)] if isinstance(listed, list) else []
+    line = _line(text)
+    return Point(line, tuple(dict.fromkeys([*numbers, *inline]))) if line else None
+
+
+def _line(text: str) -> str:
+    return " ".join(checks.harmless(text).split()).lstrip("-*\u2022 ").strip()
+
+
+def _read_text(done: Completion) -> Answer:
+    text, numbers = checks.cited(checks.unfenced(done.text))
+    text = checks.harmless(text).strip()
+    if not text:
+        raise Unusable("it is empty")
+    return Answer(text, tuple(dict.fromkeys(numbers)), done.finish == "length")
