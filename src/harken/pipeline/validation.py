@@ -85,7 +85,7 @@ def validate(options: Options, catalog: Catalog) -> Options:
     if options.without_timestamps and options.word_timestamps:
         raise InvalidOption("word times and no times cannot both be had", param="word_timestamps")
     if options.without_timestamps and options.timed_words:
-        raise InvalidOption("speakers are told apart by times; leave without_timestamps out", param="without_timestamps")
+        raise InvalidOption("speakers are told apart by times; send one or the other", param="without_timestamps")
     return options.but(
         model=resolved.name,
         language=language,
