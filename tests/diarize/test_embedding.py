@@ -127,12 +127,10 @@ def test_a_long_stretch_is_heard_in_parts(embedder: Embedder, reading: Floats) -
     windows = [(first, first + 25_600) for first in range(0, len(stretch) - 25_600, 12_800)]
     shuffled = windows[::2] + windows[1::2][::-1]
     found = embedder.embed_windows(stretch, shuffled)
-    rest: list[tuple[int, int]] = []
-    parts = [window for window in windows if window[1] <= LONGEST], rest
-    for window in windows[len(parts[0]) :]:
-        if window[1] - windows[len(parts[0])][0] <= LONGEST:
-            rest.append(window)
-    for part in parts:
+    first = [window for window in windows if window[1] <= LONGEST]
+    after = windows[len(first)][0]
+    second = [window for window in windows if window[0] >= after and window[1] - after <= LONGEST]
+    for part in (first, second):
         start, end = part[0][0], part[-1][1]
         apart = embedder.embed_windows(stretch[start:end], [(one - start, two - start) for one, two in part])
         for window, row in zip(part, apart, strict=True):
