@@ -248,9 +248,9 @@ def _named(spoken: Spoken, question: str) -> tuple[str | None, str]:
     """The speaker that a question names, by label or as "speaker 2", and the question without the name."""
     plain = _plain_name(question)
     for speaker in sorted(spoken.speakers, key=len, reverse=True):
-        name = _plain_name(speaker)
-        if re.search(rf"\b{re.escape(name)}\b", plain):
-            return speaker, plain.replace(name, " ")
+        name = re.compile(rf"\b{re.escape(_plain_name(speaker))}\b")
+        if name.search(plain):
+            return speaker, name.sub(" ", plain)
     numbered = re.search(r"\bspeaker (\d+)\b", plain)
     if numbered and 1 <= int(numbered[1]) <= len(spoken.speakers):
         return spoken.speakers[int(numbered[1]) - 1], plain.replace(numbered[0], " ")

@@ -34,19 +34,25 @@ def choose(
         return []
     costs = [words.count(shown(passage)) for passage in passages]
     scores = [score(passage, weights) for passage in passages]
-    lengths = [words.count(passage.text) for passage in passages]
-    stretches = max(1, min(len(passages), round(limit * len(costs) / sum(costs))))
-    best: dict[int, int] = {}
-    said = 0
-    for place, length in enumerate(lengths):
-        stretch = min(stretches - 1, said * stretches // sum(lengths))
+    telling = [place for place, cost in enumerate(costs) if cost <= limit and (scores[place] > 0 or not any(scores))]
+    middles = _middles([words.count(passage.text) for passage in passages])
+    many = min(len(telling), 2 * round(limit * len(costs) / sum(costs)) + 1)
+    for stretches in range(many, 0, -1):
+        best: dict[int, int] = {}
+        for place in telling:
+            stretch = int(middles[place] * stretches)
+            if stretch not in best or scores[place] > scores[best[stretch]]:
+                best[stretch] = place
+        if sum(costs[place] for place in best.values()) <= limit:
+            return [passages[place] for place in sorted(best.values())]
+    return []
+
+
+def _middles(lengths: Sequence[int]) -> list[float]:
+    """Where the middle of each sentence is, as a share of all their words."""
+    total, said = sum(lengths), 0
+    found: list[float] = []
+    for length in lengths:
+        found.append((said + length / 2) / max(1, total))
         said += length
-        telling = scores[place] > 0 or not any(scores)
-        if telling and costs[place] <= limit and (stretch not in best or scores[place] > scores[best[stretch]]):
-            best[stretch] = place
-    chosen: list[int] = []
-    for place in sorted(best.values(), key=lambda place: (-scores[place], place)):
-        if costs[place] <= limit:
-            chosen.append(place)
-            limit -= costs[place]
-    return [passages[place] for place in sorted(chosen)]
+    return found

@@ -35,10 +35,11 @@ _OPENING = {
         par sur dans sans
     """,
     "es": """
-        el los las una unos unas del al este esta estos estas mi su sus nuestra nuestro por para con sin
+        el la lo los las un una unos unas del al este esta estos estas mi su sus nuestra nuestro por para con sin
     """,
     "it": """
-        il lo gli i uno dei degli delle della dello dell nel nella nell sul sulla per con questo questa
+        il lo la le gli i l un uno una del dei degli delle della dello dell al alla nel nella nell sul sulla dal dalla
+        di per con questo questa
     """,
     "pt": """
         o os as um uma uns umas do da dos das no na nos nas ao à pelo pela meu minha seu sua com sem em
