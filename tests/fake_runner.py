@@ -3,6 +3,7 @@
 
 What it does is written in the job's prompt as JSON: how many ``windows`` there are, at which of them it ``hold``s until
 a file opens the gate, which ``error`` the last one raises, how many seconds ``each`` takes, how often it is ``flaky``.
+Finding speakers counts as window :data:`SPEAKERS`; ``lost`` is the error that it raises. There are two, who take turns.
 Every window that is recognised is a line in a log, so that tests can count what was done twice.
 """
 
@@ -25,15 +26,27 @@ import sqlalchemy as sa
 from harken.errors import JobCancelled, WorkerUnavailable, revive
 from harken.jobs.executor import WorkerExecutor
 from harken.jobs.maintenance import Retention
-from harken.model import Job, Lane, Segment, Window, WindowResult
+from harken.model import (
+    Diarization,
+    Job,
+    KnownVoice,
+    Lane,
+    Options,
+    Segment,
+    Speaker,
+    Turn,
+    Window,
+    WindowResult,
+)
 from harken.pipeline import Cursor, advance
 from harken.ports import ChapterDone
-from harken.store import FolderBlobs, SqlBell, SqlRoster, SqlStore, connect
+from harken.store import FolderBlobs, SqlBell, SqlRoster, SqlStages, SqlStore, SqlVoices, connect
 
 WIDTH = 4
 LIMITS = {Lane.INTERACTIVE: 16, Lane.BATCH: 2}
 SECONDS = 10.0
 """Length of a window."""
+SPEAKERS = -1
 
 
 @dataclass(frozen=True)
@@ -106,6 +119,37 @@ class FakeRunner:
         after = advance(cursor, end * SECONDS, end == total, ordered, job.options)
         return ChapterDone(after, total * SECONDS)
 
+    def diarize(
+        self,
+        job: Job,
+        path: Path,
+        options: Options,
+        voices: Sequence[KnownVoice],
+        on_progress: Callable[[float], None],
+        cancelled: Callable[[], bool],
+    ) -> Diarization:
+        plan: dict[str, Any] = json.loads(job.options.prompt or "{}")
+        assert path.read_bytes() == b"sound"
+        assert options.diarize
+        on_progress(0.25)
+        self._pass(job, plan, SPEAKERS, cancelled)
+        with self.folder.log.open("a") as log:
+            log.write(f"{job.id} {SPEAKERS}\n")
+        if "lost" in plan:
+            if plan["lost"] == "bug":
+                raise ZeroDivisionError
+            raise revive(plan["lost"], "so it was planned")
+        count = options.num_speakers or 2
+        names = [voice.name for voice in voices] + [None] * count
+        ids = [f"SPEAKER_{number:02}" for number in range(count)]
+        turns = [
+            Turn(index * SECONDS, (index + 1) * SECONDS, ids[index % count], 0.9)
+            for index in range(plan.get("windows", 1))
+        ]
+        return Diarization(
+            tuple(turns), tuple(Speaker(one, SECONDS, name=name) for one, name in zip(ids, names, strict=False))
+        )
+
     def release(self, job_id: str) -> None:
         self.asked.pop(job_id, None)
 
@@ -135,6 +179,8 @@ def build(
     return WorkerExecutor(
         engine=engine,
         store=SqlStore(engine),
+        stages=SqlStages(engine),
+        voices=SqlVoices(engine),
         roster=SqlRoster(engine),
         blobs=FolderBlobs(folder.root / "audio"),
         runner=FakeRunner(folder),

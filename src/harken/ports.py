@@ -13,7 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from harken.model import Job, Lane, Transcript, WindowResult
+from harken.model import (
+    Diarization,
+    Job,
+    KnownVoice,
+    Lane,
+    Options,
+    Stage,
+    Transcript,
+    Voice,
+    WindowResult,
+)
 from harken.pipeline.cursor import Cursor
 
 
@@ -59,6 +69,9 @@ class Store(Protocol):
     def start(self, job_id: str) -> Job:
         """Mark as processing (again, after a crash) and count the attempt; the first start time stays."""
 
+    def put_down(self, job_id: str) -> None:
+        """Do not count the attempt: whoever took the job up has let go of it in good order."""
+
     def save_windows(
         self, job_id: str, results: Sequence[tuple[int, WindowResult]], *, position: float, duration: float | None
     ) -> None:
@@ -77,20 +90,26 @@ class Store(Protocol):
     def saved(self, job_id: str, first: int = 0) -> dict[int, WindowResult]:
         """Every saved window from index ``first`` on, gaps or not."""
 
+    def save_transcript(self, job_id: str, transcript: Transcript) -> None:
+        """Save the transcript of a job that goes on, in place of an earlier one. Raises JobNotFound."""
+
     def complete(self, job_id: str, transcript: Transcript) -> Job:
-        """Save the transcript and end the job."""
+        """Save the transcript, in place of an earlier one, and end the job.
+
+        Stages of a job that are not done when it ends, however it does, are cancelled with it.
+        """
 
     def fail(self, job_id: str, code: str, message: str) -> Job:
         """End the job with an error."""
 
     def request_cancel(self, job_id: str) -> Job:
-        """A queued job is cancelled at once, a running one is marked. Raises JobNotFound, JobEnded."""
+        """A queued job is cancelled at once, a running one is marked, with its stage. Raises JobNotFound, JobEnded."""
 
     def cancelled(self, job_id: str) -> Job:
         """End the job as cancelled."""
 
     def transcript(self, job_id: str) -> Transcript | None:
-        """The transcript of a completed job."""
+        """The transcript, which a job has before its stages are done."""
 
     def delete(self, job_id: str) -> None:
         """Remove the job, its windows and its transcript."""
@@ -99,7 +118,7 @@ class Store(Protocol):
         """Note that the recording is gone from the blob store."""
 
     def expired_audio(self, ended_before: float, limit: int = 100) -> list[Job]:
-        """Jobs that ended before that time and still have their recording."""
+        """Jobs that ended before that time and still have their recording, which no stage needs."""
 
     def expired_jobs(self, ended_before: float, limit: int = 100) -> list[Job]:
         """Jobs that ended before that time."""
@@ -118,6 +137,62 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Give connections back."""
+
+
+class Stages(Protocol):
+    """The stages of jobs. Every method is one transaction; an end is final.
+
+    Methods that name a stage raise :class:`~harken.errors.StageNotFound`, also after its job was deleted.
+    """
+
+    def stage(self, stage_id: str) -> Stage:
+        """The stage."""
+
+    def stages(self, job_id: str) -> list[Stage]:
+        """Every stage of a job, in the order in which they were made."""
+
+    def open(self, stage: Stage) -> Stage:
+        """Have a stage of a running job, made now unless it is there already, and note in the job which it is.
+
+        Raises JobNotFound, or JobEnded when the job does not run any more.
+        """
+
+    def start(self, stage_id: str) -> Stage:
+        """Mark as processing and count the attempt; the first start time stays."""
+
+    def put_down(self, stage_id: str) -> None:
+        """Do not count the attempt, as :meth:`Store.put_down`."""
+
+    def progress(self, stage_id: str, progress: float) -> None:
+        """Note how far it is, 0 to 1; it never goes back."""
+
+    def complete(self, stage_id: str, transcript: Transcript) -> Stage:
+        """Save what the job's transcript has become, and end the stage."""
+
+    def fail(self, stage_id: str, code: str, message: str) -> Stage:
+        """End it with an error; the transcript stays as it was."""
+
+    def cancelled(self, stage_id: str) -> Stage:
+        """End it as cancelled."""
+
+    def request_cancel(self, stage_id: str) -> Stage:
+        """One that is queued is cancelled at once, one that runs is marked. Raises JobEnded when it has ended."""
+
+    def overdue(self, now: float, limit: int = 100) -> list[Stage]:
+        """Stages past their deadline that have not ended."""
+
+
+class Voices(Protocol):
+    """Enrolled voices, each its owner's."""
+
+    def voices(self, owner: str) -> list[Voice]:
+        """All of an owner's, by name."""
+
+    def enrol(self, voice: Voice) -> None:
+        """Keep a voice. Raises VoiceExists."""
+
+    def forget(self, owner: str, name: str) -> None:
+        """Remove a voice. Raises VoiceNotFound."""
 
 
 class BlobStore(Protocol):
@@ -146,8 +221,14 @@ class JobEngine(Protocol):
         IdempotencyConflict; then nothing was inserted.
         """
 
-    def cancel(self, job_id: str) -> None:
-        """Take a job that has been cancelled off the queue, if it is still on it."""
+    def submit_stage(self, stage: Stage) -> Stage:
+        """Insert a stage of a completed job and enqueue its workflow in one transaction.
+
+        Raises JobNotFound, JobNotFinished, AudioGone, StageRunning or QueueFull; then nothing was inserted.
+        """
+
+    def cancel(self, workflow_id: str) -> None:
+        """Take a job or a stage that has been cancelled off the queue, if it is still on it."""
 
     def close(self) -> None:
         """Give connections back."""
@@ -180,6 +261,9 @@ class Ledger(Protocol):
         ``active`` is the number of the caller's jobs that wait or run. What is returned and raised is as in
         :meth:`JobEngine.submit`.
         """
+
+    def enter_stage(self, stage: Stage, max_queued: int, enqueue: Callable[[Transaction, Job, int], None]) -> Stage:
+        """The same for a stage of a completed job, as in :meth:`JobEngine.submit_stage`; its job is handed on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +304,7 @@ class Bell(Protocol):
         """Wait at most so long for the database to change; whether it did."""
 
     def waiting(self) -> set[Lane]:
-        """The lanes that jobs wait in."""
+        """The lanes that jobs or stages wait in."""
 
     def close(self) -> None:
         """Give the connection back."""
@@ -253,3 +337,32 @@ class ChapterRunner(Protocol):
 
     def release(self, job_id: str) -> None:
         """Forget what is kept of a job between chapters: open decoders and planned windows. For every end of a job."""
+
+
+class SpeakerFinder(Protocol):
+    """Finds out who speaks when, in processes of its own. Called from a thread of each job's own."""
+
+    def diarize(
+        self,
+        job: Job,
+        path: Path,
+        options: Options,
+        voices: Sequence[KnownVoice],
+        on_progress: Callable[[float], None],
+        cancelled: Callable[[], bool],
+    ) -> Diarization:
+        """Who speaks when in the part of a recording that ``options`` name, and how many there can be.
+
+        ``on_progress`` is told 0 to 1 in this thread, ``cancelled`` is asked several times a second, and what either
+        raises ends the work.
+
+        Raises:
+            JobCancelled: ``cancelled`` said so; nothing of it runs any more.
+            RecogniserCrashed: native code died more than once, or took longer than it may.
+            WorkerUnavailable: the worker stops, or starts no processes; it can be done again elsewhere.
+            MediaError, ModelError: it cannot be done.
+        """
+
+
+class Runner(ChapterRunner, SpeakerFinder, Protocol):
+    """All that a worker has done in processes of its own."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All that a dialect may call: submit, read, list, cancel, delete.
+"""All that a dialect may call: submit, read, list, cancel, delete; do a stage again; enrol voices.
 
 Synchronous and thread-safe; a server calls it from a thread. Knows the ports and the pipeline's rules for options,
 not HTTP, SQL or the queue.
@@ -18,10 +18,23 @@ from pathlib import Path
 from typing import Any
 
 from harken import pipeline
-from harken.errors import JobEnded, JobFailed, JobNotFinished, revive
-from harken.model import Job, JobState, Lane, MediaInfo, Options, Transcript, WindowResult, plain
+from harken.errors import InvalidOption, JobEnded, JobFailed, JobNotFinished, StageNotFound, VoiceExists, revive
+from harken.model import (
+    Job,
+    JobState,
+    Lane,
+    MediaInfo,
+    Options,
+    Stage,
+    StageKind,
+    Transcript,
+    Voice,
+    WindowResult,
+    plain,
+)
 from harken.models.catalog import Catalog
-from harken.ports import BlobStore, JobEngine, Page, Readiness, Store, Submission
+from harken.pipeline.validation import MAX_NAME
+from harken.ports import BlobStore, JobEngine, Page, Readiness, Stages, Store, Submission, Voices
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,26 +66,32 @@ class Limits:
 class Service:
     """The use cases of harken, over its ports.
 
-    ``probe`` reads a recording's headers. It runs native code on strangers' bytes, so wiring gives it a process of its
-    own.
+    ``probe`` reads a recording's headers, ``voiceprint`` how many seconds of speech are in a recording of one speaker,
+    and the voice. Both run native code on strangers' bytes, so wiring gives them processes of their own.
     """
 
     def __init__(
         self,
         store: Store,
+        stages: Stages,
+        voices: Voices,
         blobs: BlobStore,
         engine: JobEngine,
         catalog: Catalog,
         probe: Callable[[Path], MediaInfo],
+        voiceprint: Callable[[Path], tuple[float, tuple[float, ...]]],
         limits: Limits,
         checks: Callable[[], list[Readiness]],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
+        self._stages = stages
+        self._voices = voices
         self._blobs = blobs
         self._engine = engine
         self.catalog = catalog
         self._probe = probe
+        self._voiceprint = voiceprint
         self._limits = limits
         self._checks = checks
         self._clock = clock
@@ -157,7 +176,7 @@ class Service:
         return self._store.jobs(caller.id, limit, cursor)
 
     def cancel(self, job_id: str, caller: Caller) -> Job:
-        """Cancel: a queued job at once, a running one within a window. Raises JobNotFound, JobEnded."""
+        """Cancel: a queued job at once, a running one within a window or a second. Raises JobNotFound, JobEnded."""
         self._store.job(job_id, caller.id)
         job = self._store.request_cancel(job_id)
         if job.state is JobState.CANCELLED:
@@ -169,6 +188,9 @@ class Service:
         job = self._store.job(job_id, caller.id)
         with contextlib.suppress(JobEnded):
             self.cancel(job_id, caller)
+        for stage in self._stages.stages(job_id):
+            with contextlib.suppress(JobEnded):
+                self._cancel_stage(stage.id)
         if job.audio is not None:
             self._blobs.delete(job.audio)
         self._store.delete(job_id)
@@ -178,7 +200,7 @@ class Service:
         job = self._store.job(job_id, caller.id)
         if not job.state.ended:
             raise JobNotFinished(f"job {job_id} is {job.state.value}; its result is there once it has completed")
-        transcript = self._store.transcript(job_id)
+        transcript = self._store.transcript(job_id) if job.state is JobState.COMPLETED else None
         if transcript is None:
             raise self.failure(job)
         return transcript
@@ -191,9 +213,106 @@ class Service:
         job = self._store.job(job_id, caller.id)
         return job, self._store.windows(job_id, after)
 
+    def diarize_again(
+        self,
+        job_id: str,
+        caller: Caller,
+        *,
+        num_speakers: int | None = None,
+        min_speakers: int | None = None,
+        max_speakers: int | None = None,
+    ) -> Stage:
+        """Find out anew who speaks in the recording of a completed job; its transcript is replaced when that is done.
+
+        Raises:
+            JobNotFound, JobNotFinished: there is no transcript to put speakers to.
+            AudioGone: the recording is not kept any more.
+            StageRunning: this is being done already.
+            InvalidOption, QueueFull: nothing was made.
+        """
+        job = self._store.job(job_id, caller.id)
+        options = self.check(
+            job.options.but(
+                diarize=True, num_speakers=num_speakers, min_speakers=min_speakers, max_speakers=max_speakers
+            )
+        )
+        now = self._clock()
+        return self._engine.submit_stage(
+            Stage(
+                id=str(uuid.uuid4()),
+                job_id=job_id,
+                kind=StageKind.DIARIZE,
+                state=JobState.QUEUED,
+                created=now,
+                updated=now,
+                options=options.speaker_counts,
+                deadline=now + self._limits.job_deadline,
+            )
+        )
+
+    def stages(self, job_id: str, caller: Caller) -> list[Stage]:
+        """Every stage of the caller's job, oldest first. Raises JobNotFound."""
+        self._store.job(job_id, caller.id)
+        return self._stages.stages(job_id)
+
+    def cancel_stage(self, job_id: str, stage_id: str, caller: Caller) -> Stage:
+        """Cancel a stage alone: its job keeps the transcript, or goes on to complete.
+
+        Raises JobNotFound, StageNotFound, JobEnded.
+        """
+        if stage_id not in {stage.id for stage in self.stages(job_id, caller)}:
+            raise StageNotFound(f"job {job_id} has no stage {stage_id!r}")
+        return self._cancel_stage(stage_id)
+
+    def voices(self, caller: Caller) -> list[Voice]:
+        """The caller's enrolled voices, by name."""
+        return self._voices.voices(caller.id)
+
+    def enrol(self, name: str, path: Path, caller: Caller) -> Voice:
+        """Learn a voice from a recording of one speaker, which is read and left where it is.
+
+        From then on the voice is looked for in every recording of the caller's whose speakers are told apart.
+
+        Raises:
+            InvalidOption: the name is none.
+            VoiceExists: the name is taken.
+            UnusableVoice: no speech, too little of it, or several speakers.
+            NotMedia, NoAudio, CorruptMedia: the bytes are not audio.
+        """
+        name = name.strip()
+        if not 0 < len(name) <= MAX_NAME or not name.isprintable():
+            raise InvalidOption(f"a voice has a name of 1 to {MAX_NAME} printable characters", param="name")
+        if name in {voice.name for voice in self.voices(caller)}:
+            raise VoiceExists(f"a voice named {name!r} is enrolled already; forget it first", param="name")
+        seconds, centroid = self.voiceprint(path)
+        voice = Voice(caller.id, name, centroid, seconds, self._clock())
+        self._voices.enrol(voice)
+        return voice
+
+    def forget(self, name: str, caller: Caller) -> None:
+        """Remove an enrolled voice. Raises VoiceNotFound."""
+        self._voices.forget(caller.id, name.strip())
+
+    def voiceprint(self, path: Path) -> tuple[float, tuple[float, ...]]:
+        """Seconds of speech in a recording of one speaker, and the voice, as a KnownVoice has it.
+
+        Raises as :meth:`enrol`.
+        """
+        return self._voiceprint(path)
+
+    def probe(self, path: Path) -> MediaInfo:
+        """What a recording's headers say. Raises NotMedia, NoAudio, CorruptMedia."""
+        return self._probe(path)
+
     def readiness(self) -> list[Readiness]:
         """Every part that must work, and whether it does."""
         return self._checks()
+
+    def _cancel_stage(self, stage_id: str) -> Stage:
+        stage = self._stages.request_cancel(stage_id)
+        if stage.state is JobState.CANCELLED:
+            self._engine.cancel(stage_id)
+        return stage
 
     @staticmethod
     def failure(job: Job) -> Exception:

@@ -15,11 +15,11 @@ from tests.jobs.house import House, until
 import harken.jobs.engine
 from harken.jobs.engine import DurableJobs
 from harken.jobs.executor import WorkerExecutor
-from harken.store import FolderBlobs, SqlRoster, SqlStore, connect, preparing, upgrade
+from harken.store import FolderBlobs, SqlLedger, SqlRoster, SqlStages, SqlStore, SqlVoices, connect, preparing, upgrade
 
 
 class StartExecutor(Protocol):
-    """Starts a worker in this process, one in a test."""
+    """Starts a worker in this process, one at a time."""
 
     def __call__(self, **how: Any) -> WorkerExecutor: ...
 
@@ -36,9 +36,11 @@ def house(database: Path | str, tmp_path: Path, caplog: pytest.LogCaptureFixture
         engine=engine,
         folder=Folder(tmp_path),
         store=store,
+        stages=SqlStages(engine),
+        voices=SqlVoices(engine),
         roster=SqlRoster(engine),
         blobs=FolderBlobs(tmp_path / "audio"),
-        jobs=DurableJobs(store, engine, max_queued=20),
+        jobs=DurableJobs(SqlLedger(engine), engine, max_queued=20),
     )
     yield house
     for worker in house.workers:
@@ -63,6 +65,6 @@ def start_executor(house: House) -> Iterator[StartExecutor]:
     yield start
     for executor in started:
         executor.stop(0.0)
-        # One that waits for what never comes would keep the process from ending.
-        until(lambda: not [thread.name for thread in threading.enumerate() if thread.name.startswith("dbos-executor")])
+    # One that waits for what never comes would keep the process from ending.
+    until(lambda: not [thread.name for thread in threading.enumerate() if thread.name.startswith("dbos-executor")])
     engine.dispose()

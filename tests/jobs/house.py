@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +21,7 @@ from tests.fake_runner import Folder
 from harken.jobs.engine import DurableJobs
 from harken.model import Job, JobState, Lane, Options
 from harken.ports import Submission
-from harken.store import FolderBlobs, SqlRoster, SqlStore
+from harken.store import FolderBlobs, SqlRoster, SqlStages, SqlStore, SqlVoices
 
 T = TypeVar("T")
 PATIENCE = 60.0
@@ -87,6 +87,8 @@ class House:
     engine: sa.Engine
     folder: Folder
     store: SqlStore
+    stages: SqlStages
+    voices: SqlVoices
     roster: SqlRoster
     blobs: FolderBlobs
     jobs: DurableJobs
@@ -100,6 +102,7 @@ class House:
         key: str | None = None,
         fingerprint: str = "",
         deadline: float | None = None,
+        options: Mapping[str, Any] | None = None,
         **plan: Any,
     ) -> Submission:
         job_id = str(uuid.uuid4())
@@ -107,13 +110,13 @@ class House:
         spool.write_bytes(b"sound")
         self.blobs.adopt(spool, job_id)
         now = time.time()
-        options = Options(model="base", language="en", prompt=json.dumps(plan))
+        how = Options(model="base", language="en", prompt=json.dumps(plan), **(options or {}))
         job = Job(
             id=job_id,
             owner=owner,
             state=JobState.QUEUED,
             lane=lane,
-            options=options,
+            options=how,
             filename="talk.mp3",
             created=now,
             updated=now,

@@ -15,7 +15,7 @@ from tests.jobs.house import PATIENCE, House, until
 
 from harken.errors import JobEnded, JobNotFound
 from harken.jobs.names import SERIALIZER
-from harken.jobs.workflows import MAX_ATTEMPTS
+from harken.jobs.stages import MAX_ATTEMPTS
 from harken.model import JobState, Lane
 
 if TYPE_CHECKING:

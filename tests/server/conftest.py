@@ -15,16 +15,42 @@ import wave
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 import uvicorn
+from tests.server.stages import MemoryStages, MemoryVoices, voiceprint
 
 from harken import pipeline
 from harken.audio.probe import probe
-from harken.errors import HarkenError, IdempotencyConflict, JobEnded, JobNotFound, QueueFull, StoreUnavailable
-from harken.model import Job, JobState, Segment, Timing, Transcript, Window, WindowResult, Word
+from harken.diarize.assign import assign
+from harken.errors import (
+    HarkenError,
+    IdempotencyConflict,
+    JobEnded,
+    JobNotFinished,
+    JobNotFound,
+    QueueFull,
+    StageRunning,
+    StoreUnavailable,
+)
+from harken.model import (
+    Diarization,
+    Job,
+    JobState,
+    Options,
+    Segment,
+    Speaker,
+    Stage,
+    Timing,
+    Transcript,
+    Turn,
+    Window,
+    WindowResult,
+    Word,
+)
 from harken.models.catalog import Catalog
 from harken.ports import Page, Readiness, Submission
 from harken.server.app import AppConfig, create_app
@@ -85,6 +111,18 @@ def canned() -> list[WindowResult]:
 
 TEXT = "Hello there, Zoë how are <you>?"
 
+PEOPLE = Diarization(
+    (Turn(0.0, 1.2, "SPEAKER_00", 0.98), Turn(1.4, 3.0, "SPEAKER_01", 0.91)),
+    (Speaker("SPEAKER_00", 1.2, (1.0, 0.0)), Speaker("SPEAKER_01", 1.6, (0.0, 1.0))),
+)
+"""Each window of the talk is somebody else's."""
+
+
+def named(people: Diarization, options: Options) -> Diarization:
+    """The same people, named after the known voices."""
+    names: Iterator[str | None] = chain((voice.name for voice in options.known_voices), repeat(None))
+    return replace(people, speakers=tuple(replace(who, name=next(names)) for who in people.speakers))
+
 
 class Backend:
     """Store, blobs and job engine in memory."""
@@ -101,6 +139,10 @@ class Backend:
         self.queue_limit = 1000
         self.ready = [Readiness("database", True, "answers"), Readiness("workers", True, "1 alive")]
         self.submissions: list[Submission] = []
+        self.stages = MemoryStages()
+        self.voices = MemoryVoices()
+        self.people = PEOPLE
+        """Who is found to speak, by jobs that ask for it; the voices that a job brings are theirs, in order."""
         self._allowed = threading.Semaphore(0)
         self._lock = threading.RLock()
         self._jobs: dict[str, Job] = {}
@@ -214,7 +256,15 @@ class Backend:
         thread.start()
         return job, True
 
-    def cancel(self, job_id: str) -> None:
+    def submit_stage(self, stage: Stage) -> Stage:
+        if self.job(stage.job_id).state is not JobState.COMPLETED:
+            raise JobNotFinished(f"job {stage.job_id} has not completed")
+        if any(not other.state.ended for other in self.stages.stages(stage.job_id)):
+            raise StageRunning("this is being done already")
+        self.stages.kept[stage.id] = stage
+        return stage
+
+    def cancel(self, workflow_id: str) -> None:
         """Nothing to take off: the worker looks at the state."""
 
     def _work(self, job_id: str) -> None:
@@ -244,13 +294,16 @@ class Backend:
             job = self._jobs[job_id]
             if self._ended(job_id):
                 return
-            self._transcripts[job_id] = pipeline.assemble(
+            transcript = pipeline.assemble(
                 self.results,
                 job.options,
                 duration=job.duration or 3.0,
                 model=job.options.model or "base",
                 timing=Timing(began - job.created, time.time() - began),
             )
+            if job.options.diarize:
+                transcript = assign(transcript, named(self.people, job.options))
+            self._transcripts[job_id] = transcript
             self._put(replace(job, state=JobState.COMPLETED, ended=time.time()))
 
     def _ended(self, job_id: str) -> bool:
@@ -320,10 +373,13 @@ def _running(tmp_path: Path, config: dict[str, Any]) -> Iterator[Running]:
     backend = Backend(tmp_path / f"audio-{time.monotonic_ns()}")
     service = Service(
         store=backend,  # type: ignore[arg-type]  # what the service calls, no more
+        stages=backend.stages,  # type: ignore[arg-type]
+        voices=backend.voices,
         blobs=backend,  # type: ignore[arg-type]
         engine=backend,
         catalog=Catalog(),
         probe=probe,
+        voiceprint=voiceprint,
         limits=Limits(max_audio_seconds=3600, interactive_seconds=60, job_deadline=3600),
         checks=lambda: backend.ready,
     )

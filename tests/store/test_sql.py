@@ -30,12 +30,16 @@ from harken.model import (
     Word,
 )
 from harken.ports import Executor, Submission
-from harken.store import SqlBell, SqlRoster, SqlStore
+from harken.store import SqlBell, SqlLedger, SqlRoster, SqlStore
+
+
+class Store(SqlStore, SqlLedger):
+    """What the API has of the store, in one hand."""
 
 
 @pytest.fixture
-def store(engine: sa.Engine) -> SqlStore:
-    return SqlStore(engine)
+def store(engine: sa.Engine) -> Store:
+    return Store(engine)
 
 
 def _job(**changes: object) -> Job:
@@ -57,7 +61,7 @@ def _job(**changes: object) -> Job:
     return replace(job, **changes)  # type: ignore[arg-type]
 
 
-def _enter(store: SqlStore, job: Job | None = None, **how: object) -> Job:
+def _enter(store: Store, job: Job | None = None, **how: object) -> Job:
     entered, new = store.enter(Submission(job or _job(), **how), 100, lambda *_: None)  # type: ignore[arg-type]
     assert new
     return entered
@@ -76,28 +80,28 @@ def _result(index: int, text: str = "") -> WindowResult:
 TRANSCRIPT = Transcript(segments=_result(0).segments, language="en", duration=12.5, model="base", warnings=("w",))
 
 
-def test_a_job_comes_back_as_it_was(store: SqlStore) -> None:
+def test_a_job_comes_back_as_it_was(store: Store) -> None:
     job = _job(deadline=123.5, duration=7.25)
     assert _enter(store, job) == job
     assert store.job(job.id) == job
     assert store.job(job.id, "me") == job
 
 
-def test_names_that_no_database_holds_are_mended(store: SqlStore) -> None:
+def test_names_that_no_database_holds_are_mended(store: Store) -> None:
     job = _enter(store, _job(filename="a\0b\ud83d.mp3"))
     assert store.job(job.id).filename == "a\N{REPLACEMENT CHARACTER}b?.mp3"
     assert store.fail(job.id, "x", "bad\0").error_message == "bad\N{REPLACEMENT CHARACTER}"
 
 
 @pytest.mark.parametrize("job_id", ["nope", "", "a\0b", "\ud83d", "x" * 10_000])
-def test_a_job_that_is_not_there(store: SqlStore, job_id: str) -> None:
+def test_a_job_that_is_not_there(store: Store, job_id: str) -> None:
     with pytest.raises(JobNotFound):
         store.job(job_id)
     assert store.windows(job_id) == []
     assert store.transcript(job_id) is None
 
 
-def test_every_change_of_a_job_that_is_not_there_says_so(store: SqlStore) -> None:
+def test_every_change_of_a_job_that_is_not_there_says_so(store: Store) -> None:
     job_id = str(uuid.uuid4())
     changes: list[Callable[[], object]] = [
         lambda: store.start(job_id),
@@ -114,13 +118,13 @@ def test_every_change_of_a_job_that_is_not_there_says_so(store: SqlStore) -> Non
     store.audio_swept(job_id)
 
 
-def test_a_job_of_another_is_not_there(store: SqlStore) -> None:
+def test_a_job_of_another_is_not_there(store: Store) -> None:
     job = _enter(store)
     with pytest.raises(JobNotFound):
         store.job(job.id, "you")
 
 
-def test_the_life_of_a_job(store: SqlStore) -> None:
+def test_the_life_of_a_job(store: Store) -> None:
     job = _enter(store)
     started = store.start(job.id)
     assert (started.state, started.attempts) == (JobState.PROCESSING, 1)
@@ -140,7 +144,7 @@ def test_the_life_of_a_job(store: SqlStore) -> None:
 
 
 @pytest.mark.parametrize("end", ["complete", "fail", "cancelled", "request_cancel"])
-def test_an_end_is_final(store: SqlStore, end: str) -> None:
+def test_an_end_is_final(store: Store, end: str) -> None:
     job = _enter(store)
     ends: dict[str, Callable[[], Job]] = {
         "complete": lambda: store.complete(job.id, TRANSCRIPT),
@@ -162,7 +166,7 @@ def test_an_end_is_final(store: SqlStore, end: str) -> None:
     assert (store.transcript(job.id) is not None) == (end == "complete")
 
 
-def test_one_of_many_ends_wins(store: SqlStore) -> None:
+def test_one_of_many_ends_wins(store: Store) -> None:
     job = _enter(store)
     store.start(job.id)
     ends: list[Callable[[], Job]] = [
@@ -176,7 +180,7 @@ def test_one_of_many_ends_wins(store: SqlStore) -> None:
     assert (store.transcript(job.id) is not None) == (seen[0].state is JobState.COMPLETED)
 
 
-def test_cancelling_a_running_job_marks_it(store: SqlStore) -> None:
+def test_cancelling_a_running_job_marks_it(store: Store) -> None:
     job = _enter(store)
     store.start(job.id)
     marked = store.request_cancel(job.id)
@@ -184,7 +188,7 @@ def test_cancelling_a_running_job_marks_it(store: SqlStore) -> None:
     assert store.cancelled(job.id).state is JobState.CANCELLED
 
 
-def test_windows_come_in_order_up_to_the_first_gap(store: SqlStore) -> None:
+def test_windows_come_in_order_up_to_the_first_gap(store: Store) -> None:
     job = _enter(store)
     other = _enter(store)
     store.save_windows(other.id, [(0, _result(7))], position=1.0, duration=None)
@@ -200,14 +204,14 @@ def test_windows_come_in_order_up_to_the_first_gap(store: SqlStore) -> None:
     assert [index for index, _ in store.windows(job.id, after=1)] == [2, 3, 4]
 
 
-def test_a_saved_window_stays_as_it_is(store: SqlStore) -> None:
+def test_a_saved_window_stays_as_it_is(store: Store) -> None:
     job = _enter(store)
     store.save_windows(job.id, [(0, _result(0))], position=1.0, duration=None)
     store.save_windows(job.id, [(0, _result(0, "other")), (1, _result(1))], position=1.0, duration=None)
     assert store.windows(job.id) == [(0, _result(0)), (1, _result(1))]
 
 
-def test_jobs_are_listed_newest_first_page_by_page(store: SqlStore) -> None:
+def test_jobs_are_listed_newest_first_page_by_page(store: Store) -> None:
     # Three of one instant: the order must hold there too.
     mine = [_enter(store, _job(created=float(index // 3), id=f"{index:036}")) for index in range(10)]
     _enter(store, _job(owner="you"))
@@ -233,13 +237,13 @@ _HOSTILE_CURSORS = [
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "=", "🦉", "MS4w", "bm90IGEgbnVtYmVy", "MSAyIDM", *_HOSTILE_CURSORS])
-def test_a_cursor_that_is_none(store: SqlStore, cursor: str) -> None:
+def test_a_cursor_that_is_none(store: Store, cursor: str) -> None:
     with pytest.raises(InvalidOption) as caught:
         store.jobs("me", 5, cursor)
     assert caught.value.param == "cursor"
 
 
-def test_idempotency_and_cap_of_the_ledger(store: SqlStore) -> None:
+def test_idempotency_and_cap_of_the_ledger(store: Store) -> None:
     first = _enter(store, idempotency_key="k", fingerprint="f")
     again, new = store.enter(Submission(_job(), "k", "f"), 1, lambda *_: None)
     assert (again, new) == (first, False)
@@ -253,7 +257,7 @@ def test_idempotency_and_cap_of_the_ledger(store: SqlStore) -> None:
     assert active == [1]
 
 
-def test_deleting_removes_all(store: SqlStore, engine: sa.Engine) -> None:
+def test_deleting_removes_all(store: Store, engine: sa.Engine) -> None:
     job = _enter(store, idempotency_key="k")
     store.save_windows(job.id, [(0, _result(0))], position=1.0, duration=None)
     store.complete(job.id, TRANSCRIPT)
@@ -268,7 +272,7 @@ def test_deleting_removes_all(store: SqlStore, engine: sa.Engine) -> None:
 
 def test_what_the_sweeper_asks_for(engine: sa.Engine) -> None:
     now = [1000.0]
-    store = SqlStore(engine, clock=lambda: now[0])
+    store = Store(engine, clock=lambda: now[0])
     waiting = _enter(store, _job(deadline=1500.0))
     running = _enter(store, _job(deadline=1500.0))
     store.start(running.id)
@@ -287,7 +291,7 @@ def test_what_the_sweeper_asks_for(engine: sa.Engine) -> None:
     assert store.audio_keys() == {waiting.audio, running.audio}
 
 
-def test_heartbeats_by_the_clock_of_the_database(store: SqlStore, engine: sa.Engine) -> None:
+def test_heartbeats_by_the_clock_of_the_database(store: Store, engine: sa.Engine) -> None:
     roster = SqlRoster(engine)
     assert store.workers_alive(5.0) == 0
     executor = Executor("a", "host", 12, 2**40)
@@ -311,7 +315,7 @@ def test_a_duty_is_taken_once(engine: sa.Engine) -> None:
     assert roster.take_duty("sweep", 0.0)
 
 
-def test_the_bell_rings_for_what_others_commit(store: SqlStore, engine: sa.Engine) -> None:
+def test_the_bell_rings_for_what_others_commit(store: Store, engine: sa.Engine) -> None:
     bell = SqlBell(engine)
     bell.wait(0.0)
     assert not bell.wait(0.1)
@@ -327,12 +331,13 @@ def test_the_bell_rings_for_what_others_commit(store: SqlStore, engine: sa.Engin
     bell.close()
 
 
-def test_ping_tells_a_database_without_tables(store: SqlStore, engine: sa.Engine) -> None:
+def test_ping_tells_a_database_without_tables(store: Store, engine: sa.Engine) -> None:
     store.ping()
     with engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE harken_windows")
         connection.exec_driver_sql("DROP TABLE harken_transcripts")
         connection.exec_driver_sql("DROP TABLE harken_idempotency")
+        connection.exec_driver_sql("DROP TABLE harken_stages")
         connection.exec_driver_sql("DROP TABLE harken_jobs")
     with pytest.raises(sa.exc.DBAPIError):
         store.ping()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Entering jobs: the job's row and its place in the durable queue, in one transaction.
+"""Entering jobs and stages: the row and its place in the durable queue, in one transaction.
 
 For the API's process, which runs no job: it has a client of the queue and no executor. Knows no table.
 """
@@ -9,8 +9,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient
 
-from harken.jobs.names import APPLICATION, SERIALIZER, VERSION, WORKFLOW, priority, queue_name
-from harken.model import Job
+from harken.jobs.names import APPLICATION, SERIALIZER, STAGE_WORKFLOW, VERSION, WORKFLOW, priority, queue_name
+from harken.model import Job, Lane, Stage
 from harken.ports import Ledger, Submission, Transaction
 
 
@@ -23,7 +23,7 @@ class DurableJobs:
     """The :class:`~harken.ports.JobEngine` on the store's own database. Thread-safe.
 
     Args:
-        ledger: inserts jobs.
+        ledger: inserts jobs and stages.
         engine: the ledger's database.
         max_queued: jobs that may wait, over all callers.
     """
@@ -44,23 +44,34 @@ class DurableJobs:
         job = submission.job
 
         def enqueue(transaction: Transaction, active: int) -> None:
-            self._client.enqueue_in_transaction(
-                transaction,
-                {
-                    "workflow_name": WORKFLOW,
-                    "queue_name": queue_name(job.lane),
-                    "workflow_id": job.id,
-                    "app_version": VERSION,
-                    "priority": priority(job.lane, active),
-                },
-                job.id,
-            )
+            self._enqueue(transaction, WORKFLOW, job.id, job.lane, active)
 
         return self._ledger.enter(submission, self._max_queued, enqueue)
 
-    def cancel(self, job_id: str) -> None:
+    def submit_stage(self, stage: Stage) -> Stage:
+        """See :class:`~harken.ports.JobEngine`. It waits in the lane that its job took."""
+
+        def enqueue(transaction: Transaction, job: Job, active: int) -> None:
+            self._enqueue(transaction, STAGE_WORKFLOW, stage.id, job.lane, active)
+
+        return self._ledger.enter_stage(stage, self._max_queued, enqueue)
+
+    def cancel(self, workflow_id: str) -> None:
         """See :class:`~harken.ports.JobEngine`."""
-        self._client.cancel_workflow(job_id)
+        self._client.cancel_workflow(workflow_id)
+
+    def _enqueue(self, transaction: Transaction, workflow: str, workflow_id: str, lane: Lane, active: int) -> None:
+        self._client.enqueue_in_transaction(
+            transaction,
+            {
+                "workflow_name": workflow,
+                "queue_name": queue_name(lane),
+                "workflow_id": workflow_id,
+                "app_version": VERSION,
+                "priority": priority(lane, active),
+            },
+            workflow_id,
+        )
 
     def close(self) -> None:
         """See :class:`~harken.ports.JobEngine`."""

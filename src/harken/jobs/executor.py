@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A worker process as the queue sees it: it takes jobs, does them, shows that it is alive, and leaves in good order.
 
-One a process, because DBOS is one a process. Knows no model; the runner of chapters does the work.
+One a process, because DBOS is one a process. Knows no model; the runner does the work.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from collections.abc import Callable, Mapping
 import sqlalchemy as sa
 from dbos import DBOS
 
+from harken.jobs.hands import Hands
 from harken.jobs.maintenance import Maintenance, Retention
 from harken.jobs.names import APPLICATION, SERIALIZER, VERSION
 from harken.jobs.queues import Desk
 from harken.jobs.recovery import Pulse, put_back, running_workflows, this_process
-from harken.jobs.workflows import Transcriptions
+from harken.jobs.workflows import Workflows
 from harken.model import Lane
-from harken.ports import Bell, BlobStore, ChapterRunner, Roster, Store
+from harken.ports import Bell, BlobStore, Roster, Runner, Stages, Store, Voices
 
 log = logging.getLogger(__name__)
 
@@ -33,9 +34,11 @@ class WorkerExecutor:
     Args:
         engine: the database of the store and the queue, prepared.
         store: jobs and their windows.
+        stages: their stages.
+        voices: enrolled voices.
         roster: which workers are alive.
         blobs: the recordings.
-        runner: recognises chapters.
+        runner: recognises chapters and finds speakers.
         open_bell: connects to what announces new jobs.
         limits: jobs of each lane that are done at a time; many interactive ones, so that none waits for a long one.
         retention: how long things are kept.
@@ -47,9 +50,11 @@ class WorkerExecutor:
         *,
         engine: sa.Engine,
         store: Store,
+        stages: Stages,
+        voices: Voices,
         roster: Roster,
         blobs: BlobStore,
-        runner: ChapterRunner,
+        runner: Runner,
         open_bell: Callable[[], Bell],
         limits: Mapping[Lane, int],
         retention: Retention,
@@ -60,9 +65,10 @@ class WorkerExecutor:
         self._open_bell = open_bell
         self._limits = dict(limits)
         self._executor = this_process()
-        self._jobs = Transcriptions(store, blobs, runner)
-        self._pulse = Pulse(roster, self._executor, dead_after, self._jobs.running, self._ring)
-        self._maintenance = Maintenance(store, roster, blobs, retention)
+        self._hands = Hands()
+        self._workflows = Workflows(self._hands, store, stages, voices, blobs, runner)
+        self._pulse = Pulse(roster, self._executor, dead_after, self._hands.running, self._ring)
+        self._maintenance = Maintenance(store, stages, roster, blobs, retention)
         self._desk: Desk | None = None
 
     @property
@@ -71,8 +77,8 @@ class WorkerExecutor:
         return self._executor.id
 
     def running(self) -> set[str]:
-        """Ids of the jobs in hand."""
-        return self._jobs.running()
+        """Ids of the jobs and stages in hand."""
+        return self._hands.running()
 
     def start(self) -> None:
         """Begin. Jobs that a dead worker of this machine left are taken up within a second or so."""
@@ -99,7 +105,7 @@ class WorkerExecutor:
             }
         )
         DBOS.listen_queues([])
-        self._jobs.register()
+        self._workflows.register()
         DBOS.launch()
         self._desk = Desk(dbos, self._limits, self._open_bell, self._begun)
         self._pulse.sweep()
@@ -118,8 +124,8 @@ class WorkerExecutor:
         self._desk.stop()
         self._desk = None
         self._maintenance.stop()
-        if not self._jobs.stop(drain):
-            log.warning("jobs that do not stop: %s", sorted(self._jobs.running()))
+        if not self._hands.stop(drain):
+            log.warning("jobs that do not stop: %s", sorted(self._hands.running()))
         self._pulse.stop()
         self._settle()
         put_back([self.id])
@@ -130,13 +136,13 @@ class WorkerExecutor:
         """Wait until the queue has recorded the end of every job that ended here, so that none of them is put back."""
         deadline = time.monotonic() + _SETTLING
         while time.monotonic() < deadline:
-            if running_workflows(self.id).keys() <= self._jobs.left() | self._jobs.running():
+            if running_workflows(self.id).keys() <= self._hands.left() | self._hands.running():
                 return
             time.sleep(0.01)
 
     def _begun(self) -> bool:
         try:
-            return running_workflows(self.id).keys() <= self._jobs.running()
+            return running_workflows(self.id).keys() <= self._hands.running()
         except Exception as error:  # noqa: BLE001  whatever it is, the queue's thread will meet it and knows how to wait
             log.debug("cannot tell what was claimed: %s", error)
             return True

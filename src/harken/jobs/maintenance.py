@@ -13,14 +13,18 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 from dbos import DBOS, WorkflowStatusString
 
 from harken.errors import DeadlineExceeded
-from harken.model import Job
-from harken.ports import BlobStore, Roster, Store
+from harken.jobs.stages import complete
+from harken.model import Job, Stage
+from harken.ports import BlobStore, Roster, Stages, Store
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T", Job, Stage)
 
 ORPHANED = 3600.0
 """Seconds after which a recording that no job owns never will be owned: its upload died before it became a job."""
@@ -56,12 +60,14 @@ class Maintenance:
     def __init__(
         self,
         store: Store,
+        stages: Stages,
         roster: Roster,
         blobs: BlobStore,
         retention: Retention,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
+        self._stages = stages
         self._roster = roster
         self._blobs = blobs
         self._retention = retention
@@ -87,9 +93,19 @@ class Maintenance:
         self._thread.join(10.0)
 
     def end_overdue(self) -> None:
-        """End jobs whose deadline has passed; a worker that has one in hand notices."""
+        """End what has passed its deadline; a worker that has it in hand notices.
+
+        A job that only waits for its stages completes without them.
+        """
+        late = "it was not done in the time it was given"
+        for stage in self._each(lambda: self._stages.overdue(self._clock(), _BATCH)):
+            self._stages.fail(stage.id, DeadlineExceeded.code, late)
+            DBOS.cancel_workflow(stage.id)
         for job in self._each(lambda: self._store.overdue(self._clock(), _BATCH)):
-            self._store.fail(job.id, DeadlineExceeded.code, "the job was not done in the time it was given")
+            if self._store.transcript(job.id) is None:
+                self._store.fail(job.id, DeadlineExceeded.code, late)
+            else:
+                complete(self._store, self._stages, job, self._clock())
             DBOS.cancel_workflow(job.id)
 
     def sweep_audio(self) -> None:
@@ -127,10 +143,10 @@ class Maintenance:
             log.info("removing the recording %s, which no job owns", key)
             self._blobs.delete(key)
 
-    def _each(self, batch: Callable[[], list[Job]]) -> Iterator[Job]:
-        """Every job of one batch after the other; what is done with a job takes it out of the next."""
-        while not self._stopping.is_set() and (jobs := batch()):
-            yield from jobs
+    def _each(self, batch: Callable[[], list[T]]) -> Iterator[T]:
+        """Every one of one batch after the other; what is done with one takes it out of the next."""
+        while not self._stopping.is_set() and (some := batch()):
+            yield from some
 
     def _run(self) -> None:
         due = dict.fromkeys(self._duties, 0.0)

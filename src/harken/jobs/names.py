@@ -12,6 +12,7 @@ VERSION = "1"
 """Of the workflow, pinned: left to itself the queue hashes the code, and an upgrade would leave jobs behind."""
 
 WORKFLOW = "transcribe"
+STAGE_WORKFLOW = "stage"
 SERIALIZER = DBOSPortableJSONSerializer()
 
 _LANES = {Lane.INTERACTIVE: 1, Lane.BATCH: 2}

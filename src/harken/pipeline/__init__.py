@@ -19,6 +19,7 @@ from harken.pipeline.validation import check_duration, validate
 if TYPE_CHECKING:
     from harken.asr.windows import PlannedWindow
     from harken.audio.probe import Source, probe
+    from harken.pipeline.diarization import SpeakerDiarizer, diarize
     from harken.pipeline.planner import Chapter, Planner
     from harken.pipeline.run import transcribe
 
@@ -29,12 +30,14 @@ __all__ = [
     "PlannedWindow",
     "Planner",
     "Source",
+    "SpeakerDiarizer",
     "advance",
     "assemble",
     "chapter_limit",
     "check_duration",
     "cursor_from",
     "cursor_to_dict",
+    "diarize",
     "probe",
     "transcribe",
     "validate",
@@ -45,6 +48,8 @@ _NATIVE = {
     "PlannedWindow": "harken.asr.windows",
     "Planner": "harken.pipeline.planner",
     "Source": "harken.audio.probe",
+    "SpeakerDiarizer": "harken.pipeline.diarization",
+    "diarize": "harken.pipeline.diarization",
     "probe": "harken.audio.probe",
     "transcribe": "harken.pipeline.run",
 }

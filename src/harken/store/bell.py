@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from harken.model import JobState, Lane
 from harken.store.database import is_sqlite
-from harken.store.tables import PREFIX, jobs
+from harken.store.tables import PREFIX, jobs, stages
 
 _CHANNEL = f"{PREFIX}jobs"
 _PAUSE = 0.02
@@ -61,7 +61,9 @@ class SqlBell:
 
     def waiting(self) -> set[Lane]:
         """See :class:`~harken.ports.Bell`."""
-        query = sa.select(jobs.c.lane).where(jobs.c.state == JobState.QUEUED.value).distinct()
+        queued = JobState.QUEUED.value
+        of_stages = sa.select(jobs.c.lane).join_from(stages, jobs).where(stages.c.state == queued)
+        query = sa.union(sa.select(jobs.c.lane).where(jobs.c.state == queued), of_stages)
         found = {Lane(row.lane) for row in self._connection.execute(query)}
         self._connection.rollback()
         return found

@@ -12,7 +12,10 @@ from harken.model import (
     Job,
     JobState,
     Lane,
+    Stage,
+    StageKind,
     Transcript,
+    Voice,
     WindowResult,
     options_from,
     plain,
@@ -25,6 +28,11 @@ _AS_THEY_ARE = (
     "deadline", "cancel_requested", "error_code", "error_message", "attempts",
 )  # fmt: skip
 
+_OF_STAGES = (
+    "id", "job_id", "created", "updated", "progress", "started", "ended", "deadline", "cancel_requested", "error_code",
+    "error_message", "attempts",
+)  # fmt: skip
+
 
 def job_values(job: Job) -> dict[str, Any]:
     """The columns of a job."""
@@ -35,6 +43,7 @@ def job_values(job: Job) -> dict[str, Any]:
         "options": dump(job.options),
         "warnings": dump(job.warnings),
         "view": json.dumps(job.view),
+        "stage": None if job.stage is None else job.stage.value,
     }
 
 
@@ -48,7 +57,34 @@ def job_from(row: sa.Row[Any]) -> Job:
         options=options_from(json.loads(data["options"])),
         warnings=tuple(json.loads(data["warnings"])),
         view=json.loads(data["view"]),
+        stage=None if data["stage"] is None else StageKind(data["stage"]),
     )
+
+
+def stage_values(stage: Stage) -> dict[str, Any]:
+    """The columns of a stage."""
+    return {
+        **{name: getattr(stage, name) for name in _OF_STAGES},
+        "kind": stage.kind.value,
+        "state": stage.state.value,
+        "options": json.dumps(stage.options),
+    }
+
+
+def stage_from(row: sa.Row[Any]) -> Stage:
+    """The stage of a row."""
+    data = row._mapping  # noqa: SLF001  as above
+    return Stage(
+        **{name: data[name] for name in _OF_STAGES},
+        kind=StageKind(data["kind"]),
+        state=JobState(data["state"]),
+        options=json.loads(data["options"]),
+    )
+
+
+def voice_from(row: sa.Row[Any]) -> Voice:
+    """The voice of a row."""
+    return Voice(row.owner, row.name, tuple(json.loads(row.centroid)), row.seconds, row.created)
 
 
 def dump(value: Any) -> str:

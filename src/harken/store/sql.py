@@ -1,46 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """Jobs, windows and transcripts in SQLite or PostgreSQL, from one code.
 
-Ends are final: every change names the states it may change in its WHERE. Knows no queue but a callback into the same
-transaction, and no file.
+Ends are final: every change names the states it may change in its WHERE. Knows no queue and no file.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import math
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
-from harken.errors import IdempotencyConflict, InvalidOption, JobEnded, JobNotFound, QueueFull
+from harken.errors import InvalidOption, JobEnded
 from harken.model import Job, JobState, Transcript, WindowResult
-from harken.ports import Page, Submission, Transaction
+from harken.ports import Page
 from harken.store import rows
-from harken.store.bell import ring
+from harken.store.base import ACTIVE, Sql, fewer, not_found
 from harken.store.clock import database_clock
-from harken.store.database import is_sqlite, writing
-from harken.store.tables import executors, idempotency, jobs, transcripts, windows
-
-_ACTIVE = (JobState.QUEUED.value, JobState.PROCESSING.value)
-_ENTRY_LOCK = 0x717565756573
-"""Key of the advisory lock that submissions take in PostgreSQL; in SQLite the write lock does."""
+from harken.store.database import writing
+from harken.store.tables import executors, jobs, stages, transcripts, windows
 
 
-class SqlStore:
-    """The :class:`~harken.ports.Store` and :class:`~harken.ports.Ledger` of one database. Thread-safe."""
-
-    def __init__(self, engine: sa.Engine, clock: Callable[[], float] = time.time) -> None:
-        self._engine = engine
-        self._clock = clock
-        # A read is one statement; in PostgreSQL a transaction around it would be two more round trips.
-        self._reader = engine if is_sqlite(engine) else engine.execution_options(isolation_level="AUTOCOMMIT")
-        self._insert = sqlite.insert if is_sqlite(engine) else postgresql.insert
+class SqlStore(Sql):
+    """The :class:`~harken.ports.Store` of one database. Thread-safe."""
 
     # Reading
 
@@ -51,7 +36,7 @@ class SqlStore:
             query = query.where(jobs.c.owner == owner)
         found = self._read(query)
         if not found:
-            raise _not_found(job_id)
+            raise not_found(job_id)
         return rows.job_from(found[0])
 
     def jobs(self, owner: str | None, limit: int, cursor: str | None = None) -> Page:
@@ -85,7 +70,8 @@ class SqlStore:
 
     def expired_audio(self, ended_before: float, limit: int = 100) -> list[Job]:
         """See :class:`~harken.ports.Store`."""
-        return self._some(jobs.c.ended < ended_before, jobs.c.audio.is_not(None), limit=limit)
+        needed = sa.exists().where(stages.c.job_id == jobs.c.id, stages.c.state.in_(ACTIVE))
+        return self._some(jobs.c.ended < ended_before, jobs.c.audio.is_not(None), ~needed, limit=limit)
 
     def expired_jobs(self, ended_before: float, limit: int = 100) -> list[Job]:
         """See :class:`~harken.ports.Store`."""
@@ -93,7 +79,7 @@ class SqlStore:
 
     def overdue(self, now: float, limit: int = 100) -> list[Job]:
         """See :class:`~harken.ports.Store`."""
-        return self._some(jobs.c.state.in_(_ACTIVE), jobs.c.deadline < now, limit=limit)
+        return self._some(jobs.c.state.in_(ACTIVE), jobs.c.deadline < now, limit=limit)
 
     def audio_keys(self) -> set[str]:
         """See :class:`~harken.ports.Store`."""
@@ -114,39 +100,6 @@ class SqlStore:
 
     # Changing
 
-    def enter(
-        self, submission: Submission, max_queued: int, enqueue: Callable[[Transaction, int], None]
-    ) -> tuple[Job, bool]:
-        """See :class:`~harken.ports.Ledger`."""
-        job = submission.job
-        key = submission.idempotency_key
-        digest = None if key is None else hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
-        with writing(self._engine) as connection:
-            if not is_sqlite(self._engine):
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ENTRY_LOCK)))
-            if digest is not None:
-                earlier = self._earlier(connection, submission, digest)
-                if earlier is not None:
-                    return earlier, False
-            queued, active = connection.execute(
-                sa.select(
-                    sa.func.count().filter(jobs.c.state == JobState.QUEUED.value),
-                    sa.func.count().filter(jobs.c.owner == job.owner),
-                ).where(jobs.c.state.in_(_ACTIVE))
-            ).one()
-            if queued >= max_queued:
-                raise QueueFull(f"{queued} jobs are waiting, as many as may; try again when some are done")
-            connection.execute(jobs.insert().values(rows.job_values(job)))
-            if digest is not None:
-                connection.execute(
-                    idempotency.insert().values(
-                        owner=job.owner, key=digest, fingerprint=submission.fingerprint, job_id=job.id
-                    )
-                )
-            enqueue(connection, active)
-            ring(connection)
-        return job, True
-
     def start(self, job_id: str) -> Job:
         """See :class:`~harken.ports.Store`."""
         return self._change(
@@ -155,6 +108,10 @@ class SqlStore:
             started=sa.func.coalesce(jobs.c.started, self._clock()),
             attempts=jobs.c.attempts + 1,
         )
+
+    def put_down(self, job_id: str) -> None:
+        """See :class:`~harken.ports.Store`."""
+        self._change(job_id, attempts=fewer(jobs.c.attempts))
 
     def save_windows(
         self, job_id: str, results: Sequence[tuple[int, WindowResult]], *, position: float, duration: float | None
@@ -174,6 +131,14 @@ class SqlStore:
             elif values:
                 connection.execute(self._insert(windows).on_conflict_do_nothing(), values)
 
+    def save_transcript(self, job_id: str, transcript: Transcript) -> None:
+        """See :class:`~harken.ports.Store`."""
+        with writing(self._engine) as connection:
+            if self._update(connection, job_id, attempts=0) is None:
+                self._one(connection, job_id)
+            else:
+                self._write_transcript(connection, job_id, transcript)
+
     def complete(self, job_id: str, transcript: Transcript) -> Job:
         """See :class:`~harken.ports.Store`."""
         with writing(self._engine) as connection:
@@ -186,7 +151,7 @@ class SqlStore:
             )
             if job is None:
                 return self._one(connection, job_id)
-            connection.execute(transcripts.insert().values(job_id=job_id, transcript=rows.dump(transcript)))
+            self._write_transcript(connection, job_id, transcript)
             return job
 
     def fail(self, job_id: str, code: str, message: str) -> Job:
@@ -214,6 +179,7 @@ class SqlStore:
             if job is None:
                 job = self._one(connection, job_id)
                 raise JobEnded(f"job {job_id} is {job.state.value} and cannot be cancelled any more")
+            connection.execute(stages.update().where(*_active_of(job_id)).values(cancel_requested=True))
             return job
 
     def delete(self, job_id: str) -> None:
@@ -227,10 +193,6 @@ class SqlStore:
             connection.execute(jobs.update().where(jobs.c.id == job_id).values(audio=None))
 
     # Pieces
-
-    def _read(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
-        with self._reader.connect() as connection:
-            return connection.execute(query).all()
 
     def _some(self, *conditions: sa.ColumnElement[bool], limit: int) -> list[Job]:
         return [rows.job_from(row) for row in self._read(sa.select(jobs).where(*conditions).limit(limit))]
@@ -247,7 +209,7 @@ class SqlStore:
     def _one(connection: sa.Connection, job_id: str) -> Job:
         row = connection.execute(sa.select(jobs).where(jobs.c.id == job_id)).one_or_none()
         if row is None:
-            raise _not_found(job_id)
+            raise not_found(job_id)
         return rows.job_from(row)
 
     def _change(self, job_id: str, **values: Any) -> Job:
@@ -255,34 +217,26 @@ class SqlStore:
             return self._update(connection, job_id, **values) or self._one(connection, job_id)
 
     def _end(self, connection: sa.Connection, job_id: str, state: JobState, **values: Any) -> Job | None:
-        return self._update(connection, job_id, state=state.value, ended=self._clock(), **values)
+        now = self._clock()
+        job = self._update(connection, job_id, state=state.value, ended=now, stage=None, **values)
+        if job is not None:
+            cancelled = {"state": JobState.CANCELLED.value, "ended": now, "updated": now}
+            connection.execute(stages.update().where(*_active_of(job_id)).values(cancelled))
+        return job
 
     def _update(self, connection: sa.Connection, job_id: str, **values: Any) -> Job | None:
         """Change a job that has not ended; None when it has, or is not there."""
         row = connection.execute(
             jobs.update()
-            .where(jobs.c.id == job_id, jobs.c.state.in_(_ACTIVE))
+            .where(jobs.c.id == job_id, jobs.c.state.in_(ACTIVE))
             .values(updated=self._clock(), **values)
             .returning(*jobs.c)
         ).one_or_none()
         return None if row is None else rows.job_from(row)
 
-    def _earlier(self, connection: sa.Connection, submission: Submission, digest: str) -> Job | None:
-        query = (
-            sa.select(jobs, idempotency.c.fingerprint)
-            .join(idempotency, idempotency.c.job_id == jobs.c.id)
-            .where(idempotency.c.owner == submission.job.owner, idempotency.c.key == digest)
-        )
-        row = connection.execute(query).one_or_none()
-        if row is None:
-            return None
-        if row.fingerprint != submission.fingerprint:
-            raise IdempotencyConflict("this idempotency key was used before with another recording or other options")
-        return rows.job_from(row)
 
-
-def _not_found(job_id: str) -> JobNotFound:
-    return JobNotFound(f"there is no job {job_id!r}")
+def _active_of(job_id: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return stages.c.job_id == job_id, stages.c.state.in_(ACTIVE)
 
 
 def _cursor(job: Job) -> str:

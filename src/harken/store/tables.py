@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 PREFIX = "harken_"
 VERSION_TABLE = f"{PREFIX}version"
-HEAD = "0001"
+HEAD = "0002"
 """Revision of the newest migration; a database that has it needs no Alembic at start."""
 
 
@@ -72,6 +72,7 @@ jobs = sa.Table(
     sa.Column("warnings", sa.Text, nullable=False),
     sa.Column("view", sa.Text, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("stage", sa.String(16)),
     sa.Index(None, "owner", "created", "id"),
     sa.Index(None, "created", "id"),
     sa.Index(None, "state", "lane"),
@@ -104,6 +105,36 @@ transcripts = sa.Table(
     metadata,
     sa.Column("job_id", PlainKey(36), sa.ForeignKey(jobs.c.id, ondelete="CASCADE"), primary_key=True),
     sa.Column("transcript", sa.Text, nullable=False),
+)
+
+stages = sa.Table(
+    f"{PREFIX}stages",
+    metadata,
+    sa.Column("id", PlainKey(36), primary_key=True),
+    sa.Column("job_id", PlainKey(36), sa.ForeignKey(jobs.c.id, ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False, index=True),
+    sa.Column("options", sa.Text, nullable=False),
+    sa.Column("created", sa.Double, nullable=False),
+    sa.Column("updated", sa.Double, nullable=False),
+    sa.Column("progress", sa.Double, nullable=False),
+    sa.Column("started", sa.Double),
+    sa.Column("ended", sa.Double),
+    sa.Column("deadline", sa.Double),
+    sa.Column("cancel_requested", sa.Boolean, nullable=False),
+    sa.Column("error_code", Plain),
+    sa.Column("error_message", Plain),
+    sa.Column("attempts", sa.Integer, nullable=False),
+)
+
+voices = sa.Table(
+    f"{PREFIX}voices",
+    metadata,
+    sa.Column("owner", Plain, primary_key=True),
+    sa.Column("name", Plain, primary_key=True),
+    sa.Column("centroid", sa.Text, nullable=False),
+    sa.Column("seconds", sa.Double, nullable=False),
+    sa.Column("created", sa.Double, nullable=False),
 )
 
 executors = sa.Table(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The service of an API process: database, recordings, queue, and a child that looks at uploads."""
+"""The service of an API process: database, recordings, queue, and children that look at uploads."""
 
 from __future__ import annotations
 
@@ -13,12 +13,17 @@ from harken.jobs.engine import DurableJobs
 from harken.models.store import ModelStore
 from harken.ports import Readiness
 from harken.service import Limits, Service
-from harken.store import FolderBlobs, SqlStore, speak_plainly
+from harken.store import FolderBlobs, SqlLedger, SqlStages, SqlStore, SqlVoices, speak_plainly
 from harken.wiring.shared import database, models
 from harken.worker.process import ChildSettings
 from harken.worker.readers import Readers
+from harken.worker.speakers import Speakers
+from harken.worker.weights import Hardware, Weights
 
 log = logging.getLogger(__name__)
+
+_POLL = 1.0
+"""Seconds between two looks at whether a model has been fetched."""
 
 
 @contextlib.contextmanager
@@ -28,15 +33,20 @@ def service(settings: Settings) -> Iterator[tuple[Service, ModelStore]]:
         speak_plainly(engine)
         store = SqlStore(engine)
         weights = models(settings)
-        jobs = DurableJobs(store, engine, max_queued=settings.max_queued_jobs)
+        jobs = DurableJobs(SqlLedger(engine), engine, max_queued=settings.max_queued_jobs)
         # Two, so that a recording whose headers hang one of them does not hold up everybody's.
         readers = Readers(2, ChildSettings("harken-probe"), log.error)
+        speakers = Speakers(1, ChildSettings("harken-voices"))
+        files = Weights(weights.catalog, weights, Hardware())
         built = Service(
             store,
+            SqlStages(engine),
+            SqlVoices(engine),
             FolderBlobs(settings.blob_dir),
             jobs,
             weights.catalog,
             readers.probe,
+            lambda path: speakers.voiceprint(path, files.speakers(lambda: False, _POLL)),
             Limits(
                 max_audio_seconds=settings.max_audio_seconds,
                 interactive_seconds=settings.interactive_seconds,
@@ -48,6 +58,7 @@ def service(settings: Settings) -> Iterator[tuple[Service, ModelStore]]:
             yield built, weights
         finally:
             readers.close()
+            speakers.close()
             jobs.close()
 
 

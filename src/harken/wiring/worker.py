@@ -14,7 +14,7 @@ from harken.config import Settings
 from harken.jobs.executor import WorkerExecutor
 from harken.jobs.maintenance import Retention
 from harken.model import Lane
-from harken.store import FolderBlobs, SqlBell, SqlRoster, SqlStore
+from harken.store import FolderBlobs, SqlBell, SqlRoster, SqlStages, SqlStore, SqlVoices
 from harken.wiring.shared import database, models
 from harken.worker.heartbeat import start_beating
 from harken.worker.runtime import Runtime, RuntimeSettings
@@ -52,6 +52,7 @@ def run_worker(settings: Settings) -> NoReturn:
                 batch_size=settings.batch_size,
                 window_timeout=settings.window_timeout,
                 max_audio_seconds=settings.max_audio_seconds,
+                diarize_timeout=settings.diarize_timeout,
             ),
             Weights(store.catalog, store, Hardware(settings.device, settings.compute_type, settings.cpu_threads)),
             failed,
@@ -59,6 +60,8 @@ def run_worker(settings: Settings) -> NoReturn:
         executor = WorkerExecutor(
             engine=engine,
             store=SqlStore(engine),
+            stages=SqlStages(engine),
+            voices=SqlVoices(engine),
             roster=SqlRoster(engine),
             blobs=FolderBlobs(settings.blob_dir),
             runner=runtime,

@@ -9,6 +9,7 @@ models and open recordings, and decides nothing.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import faulthandler
 import importlib
@@ -17,6 +18,7 @@ import os
 import queue
 import signal
 import threading
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,11 +26,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from harken.errors import DiskFull, HarkenError
-from harken.model import Window, WindowResult
+from harken.model import Diarization, Options, Window, WindowResult
 from harken.worker.lifeline import die_with_parent, name_process
 from harken.worker.protocol import (
     Answer,
     Close,
+    Diarize,
     Hello,
     Load,
     ModelRef,
@@ -36,17 +39,20 @@ from harken.worker.protocol import (
     Planned,
     Prepare,
     Probe,
+    Progress,
     Recognise,
     Refusal,
     Request,
+    SpeakerModels,
     StoredWindow,
     Unload,
+    Voiceprint,
 )
 
 if TYPE_CHECKING:
     from harken.asr.engine import Recognizer, Samples
     from harken.audio.vad import SpeechDetector
-    from harken.pipeline import Planner
+    from harken.pipeline import Planner, SpeakerDiarizer
 
 log = logging.getLogger(__name__)
 
@@ -62,11 +68,13 @@ class _Audio(NamedTuple):
 class Hands:
     """Does what is asked, with what it has loaded and opened."""
 
-    def __init__(self, natives: str) -> None:
+    def __init__(self, natives: str, tell: Callable[[Progress], None]) -> None:
         self._module = natives
+        self._tell = tell
         self._models: dict[ModelRef, Recognizer] = {}
         self._detectors: dict[Path, SpeechDetector] = {}
         self._open: dict[str, Planner] = {}
+        self._diarizers: dict[SpeakerModels, SpeakerDiarizer] = {}
 
     def do(self, request: Request) -> object:
         """The value of the answer. Raises HarkenError, or whatever native code raises."""
@@ -94,6 +102,10 @@ class Hands:
                 self._close(request.job)
             case Probe():
                 return self._natives.probe(request.path)
+            case Diarize():
+                return self._diarize(request)
+            case Voiceprint():
+                return self._voiceprint(request)
         return None
 
     @property
@@ -154,6 +166,29 @@ class Hands:
             self._close(next(iter(self._open)))
         return planner
 
+    def _diarize(self, request: Diarize) -> Diarization:
+        from harken.pipeline import diarize  # noqa: PLC0415
+
+        return diarize(
+            request.path,
+            request.options,
+            self._diarizer(request.models),
+            voices=request.voices,
+            on_progress=lambda done: self._tell(Progress(done)),
+        )
+
+    def _voiceprint(self, request: Voiceprint) -> tuple[float, tuple[float, ...]]:
+        from harken.diarize.voices import single  # noqa: PLC0415
+        from harken.pipeline import diarize  # noqa: PLC0415
+
+        voice = single(diarize(request.path, Options(), self._diarizer(request.models)))
+        return voice.seconds, voice.centroid
+
+    def _diarizer(self, models: SpeakerModels) -> SpeakerDiarizer:
+        if models not in self._diarizers:
+            self._diarizers[models] = self._natives.diarizer(models)
+        return self._diarizers[models]
+
     def _detector(self, path: Path) -> SpeechDetector:
         if path not in self._detectors:
             self._detectors[path] = self._natives.detector(path)
@@ -183,7 +218,11 @@ def serve(connection: Connection, natives: str) -> None:
             except (EOFError, OSError):
                 os._exit(0)
 
-    hands = Hands(natives)
+    def tell(progress: Progress) -> None:
+        with contextlib.suppress(OSError):
+            connection.send(progress)
+
+    hands = Hands(natives, tell)
     threading.Thread(target=listen, daemon=True).start()
     connection.send(Hello(os.getpid()))
     while True:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A fixed number of children that are kept alive, each served by a thread of this process.
 
+They are started at once, or when they are first needed, and then leave when they have had nothing to do for a while.
 A child that dies or hangs is replaced. When none can be started any more, that is said once, and tried again ever more
 slowly. Knows nothing of what the children do.
 """
@@ -9,7 +10,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from harken.worker.process import Child, ChildDied, ChildSettings
@@ -44,6 +47,17 @@ class Work(Protocol[W]):
         """The child is gone, and with it what it was doing."""
 
 
+@dataclass(frozen=True, slots=True)
+class OnCall:
+    """Children are started when they are needed only."""
+
+    needed: Callable[[float, int], bool]
+    """Waits up to so many seconds for more to do than so many children, those at work among them, can take up; whether
+    there is."""
+    idle: float
+    """Seconds without anything to do after which a child leaves, and gives its memory back."""
+
+
 class Crew(Generic[W]):
     """Children at work, from construction to :meth:`close`."""
 
@@ -53,13 +67,20 @@ class Crew(Generic[W]):
         settings: ChildSettings,
         work: Work[W],
         on_failure: Callable[[str], None],
+        on_call: OnCall | None = None,
     ) -> None:
-        """Start ``size`` children. ``on_failure`` is called once, in some thread, when they cannot be started."""
+        """Start ``size`` children, or as many as are needed when they are ``on_call``.
+
+        ``on_failure`` is called in some thread when they cannot be started: once, or each time that they were needed.
+        """
+        self._on_call = on_call
         self._settings = settings
         self._work = work
         self._on_failure = on_failure
         self._closed = threading.Event()
         self._lock = threading.Lock()
+        self._calling = threading.Lock()
+        """Held while it is decided whether one more child is needed."""
         self._children: dict[int, Child] = {}
         self._failed_starts = 0
         self._ready = threading.Event()
@@ -98,12 +119,16 @@ class Crew(Generic[W]):
             if child is None:
                 continue
             work: W | None = None
+            worked = time.monotonic()
             try:
                 while not self._closed.is_set():
                     work = self._work.take(child, _IDLE)
                     if work is not None:
                         self._work.do(child, work)
                         work = None
+                        worked = time.monotonic()
+                    elif self._on_call is not None and time.monotonic() - worked > self._on_call.idle:
+                        break
                     else:
                         child.check()
             except ChildDied as death:
@@ -119,9 +144,12 @@ class Crew(Generic[W]):
     def _start(self, seat: int) -> Child | None:
         child: Child | None = None
         try:
-            child = Child(self._settings)
-            with self._lock:
-                self._children[seat] = child
+            with self._calling:
+                if self._on_call is not None and not self._on_call.needed(_IDLE, len(self._children)):
+                    return None
+                child = Child(self._settings)
+                with self._lock:
+                    self._children[seat] = child
             if self._closed.is_set():
                 child.kill()
             child.greet()
@@ -152,6 +180,10 @@ class Crew(Generic[W]):
         if tell and self.failure is not None:
             self._ready.set()
             self._on_failure(self.failure)
+            if self._on_call is not None:
+                # Whoever needs them next has them tried again.
+                with self._lock:
+                    self._failed_starts, self.failure = 0, None
         self._closed.wait(min(_SLOWEST, 0.1 * 2**count))
 
     def _end(self, seat: int, child: Child) -> None:

@@ -13,10 +13,11 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import Pipe
 
-from harken.worker.protocol import Answer, Hello, Refusal, Request
+from harken.worker.protocol import Answer, Hello, Progress, Refusal, Request
 
 START_SECONDS = 60.0
 """How long a child may take to say hello."""
@@ -87,26 +88,31 @@ class Child:
         hello = self._exchange(None, timeout)
         assert isinstance(hello, Hello)
 
-    def ask(self, request: Request, timeout: float) -> object:
-        """The value of its answer.
+    def ask(self, request: Request, timeout: float, on_progress: Callable[[float], None] | None = None) -> object:
+        """The value of its answer; ``on_progress`` is called meanwhile, in this thread, when the child tells it.
 
         Raises:
             HarkenError: it refused; it is fine.
             ChildDied: it died, or took over ``timeout`` seconds and was killed.
         """
-        reply = self._exchange(request, timeout)
+        reply = self._exchange(request, timeout, on_progress)
         if isinstance(reply, Refusal):
             raise reply.error()
         assert isinstance(reply, Answer)
         return reply.value
 
-    def _exchange(self, request: Request | None, timeout: float) -> object:
+    def _exchange(
+        self, request: Request | None, timeout: float, on_progress: Callable[[float], None] | None = None
+    ) -> object:
         with self._lock:
             self._deadline = time.monotonic() + timeout
         try:
             if request is not None:
                 self._connection.send(request)
-            return self._connection.recv()
+            while isinstance(reply := self._connection.recv(), Progress):
+                if on_progress is not None:
+                    on_progress(reply.done)
+            return reply
         except (EOFError, OSError) as error:
             raise ChildDied(self._how(), hung=self._hung) from error
         finally:

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the worker's parent and its children say to each other, over a pipe.
 
-The parent sends one request at a time and gets one answer to each, after a :class:`Hello`. Samples do not go through
-the pipe: a chapter's are in a file that every child can read. Knows how nothing of it is done.
+The parent sends one request at a time and gets one answer to each, after a :class:`Hello`; some tell their progress
+before. Samples do not go through the pipe: a chapter's are in a file that every child can read. Knows how nothing of it
+is done.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from harken.asr.engine import Context
 from harken.errors import HarkenError, by_code
-from harken.model import Options, Window
+from harken.model import KnownVoice, Options, Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +116,33 @@ class Probe:
     path: Path
 
 
-Request = Load | Unload | Recognise | Prepare | Plan | Close | Probe
+@dataclass(frozen=True, slots=True)
+class SpeakerModels:
+    """The files with which voices are told apart."""
+
+    segmentation: Path
+    embedding: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Diarize:
+    """Find out who speaks. Answer: a Diarization, after some :class:`Progress`."""
+
+    models: SpeakerModels
+    path: Path
+    options: Options
+    voices: tuple[KnownVoice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Voiceprint:
+    """Learn the voice of a recording of one speaker. Answer: seconds of speech, and the centroid."""
+
+    models: SpeakerModels
+    path: Path
+
+
+Request = Load | Unload | Recognise | Prepare | Plan | Close | Probe | Diarize | Voiceprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +150,13 @@ class Hello:
     """A child's first words: it is up."""
 
     pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a request is, 0 to 1; its answer comes later."""
+
+    done: float
 
 
 @dataclass(frozen=True, slots=True)

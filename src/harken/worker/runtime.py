@@ -18,19 +18,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harken.errors import HarkenError, JobCancelled, WorkerUnavailable
-from harken.model import Job, WindowResult
+from harken.model import Diarization, Job, KnownVoice, Options, WindowResult
 from harken.pipeline import advance, chapter_limit, check_duration
 from harken.pipeline.cursor import Cursor
 from harken.ports import ChapterDone
 from harken.worker.process import ChildSettings
-from harken.worker.protocol import Plan, Planned
+from harken.worker.protocol import Diarize, Plan, Planned
 from harken.worker.readers import Readers
 from harken.worker.recognisers import Order, Outcome, Recognisers, RecogniserSettings
 from harken.worker.scratch import Scratch
+from harken.worker.speakers import POLL, Speakers
 from harken.worker.weights import Weights
 
-POLL = 0.1
-"""Seconds between two looks at whether a job was cancelled."""
 READERS = 2
 """Children that decode: what they do is a twentieth of the work, and one may be held up by a bad recording."""
 _FORGOTTEN = 300.0
@@ -51,6 +50,8 @@ class RuntimeSettings:
     batch_size: int = 8
     window_timeout: float = 120.0
     max_audio_seconds: float = 12 * 3600.0
+    diarize_timeout: float = 1.0
+    """Seconds that telling speakers apart may take, beside ``window_timeout``, for each second of the recording."""
     natives: str = "harken.worker.natives"
     """Module with the native code of the children."""
 
@@ -127,6 +128,10 @@ class Runtime:
             detector=detector,
         )
 
+        # What they do costs about as much as recognition does, or less.
+        speakers = ChildSettings("harken-speakers", 1, settings.natives)
+        self._speakers = Speakers(max(1, settings.children // 2), speakers)
+
     def wait_ready(self, timeout: float = 120.0) -> None:
         """Wait until children are up and the default model is loaded. Raises WorkerUnavailable."""
         for crew in (self._recognisers.crew, self._readers.crew):
@@ -139,8 +144,12 @@ class Runtime:
         return self._recognisers.crew.failure or self._readers.crew.failure
 
     def pids(self) -> dict[str, list[int]]:
-        """Process ids of the children: those that recognise, and those that read."""
-        return {"engines": self._recognisers.crew.pids(), "readers": self._readers.crew.pids()}
+        """Process ids of the children: those that recognise, those that read, and those that tell voices apart."""
+        return {
+            "engines": self._recognisers.crew.pids(),
+            "readers": self._readers.crew.pids(),
+            "speakers": self._speakers.crew.pids(),
+        }
 
     def run_chapter(
         self,
@@ -171,6 +180,27 @@ class Runtime:
             if finished:
                 self.release(job.id)
 
+    def diarize(
+        self,
+        job: Job,
+        path: Path,
+        options: Options,
+        voices: Sequence[KnownVoice],
+        on_progress: Callable[[float], None],
+        cancelled: Callable[[], bool],
+    ) -> Diarization:
+        """Find out who speaks; see :class:`harken.ports.SpeakerFinder`."""
+
+        def gone() -> bool:
+            self._check_stopping()
+            return cancelled()
+
+        models = self._weights.speakers(gone, POLL)
+        seconds = job.duration or self._settings.max_audio_seconds
+        timeout = self._settings.window_timeout + seconds * self._settings.diarize_timeout
+        request = Diarize(models, path, options, tuple(voices))
+        return self._speakers.diarize(request, timeout, job.lane, job.owner, on_progress, gone)
+
     def release(self, job_id: str) -> None:
         """Forget what is kept of a job between chapters."""
         with self._lock:
@@ -189,6 +219,7 @@ class Runtime:
             self._quiet.wait_for(lambda: not self._busy, drain)
         self._recognisers.close()
         self._readers.close()
+        self._speakers.close()
         self._scratch.close()
 
     def _chapter(

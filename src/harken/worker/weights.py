@@ -17,11 +17,17 @@ from harken.errors import JobCancelled, ModelUnavailable
 from harken.model import Options
 from harken.models.catalog import Catalog
 from harken.models.store import ModelStore
-from harken.worker.protocol import ModelRef
+from harken.worker.protocol import ModelRef, SpeakerModels
 
 DETECTOR = "silero-vad"
 """Catalog name of the speech detector."""
 _DETECTOR_FILE = "silero_vad.onnx"
+SEGMENTATION = "segmentation-3.0"
+"""Catalog name of the model that hears how many speak."""
+_SEGMENTATION_FILE = "segmentation.onnx"
+EMBEDDING = "campplus"
+"""Catalog name of the model that hears voices."""
+_EMBEDDING_FILE = "campplus.onnx"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,13 @@ class Weights:
     def detector(self, cancelled: Callable[[], bool], poll: float) -> Path:
         """The speech detector's file. Raises as :meth:`model`."""
         return self._folder(DETECTOR, cancelled, poll) / _DETECTOR_FILE
+
+    def speakers(self, cancelled: Callable[[], bool], poll: float) -> SpeakerModels:
+        """The models with which voices are told apart. Raises as :meth:`model`."""
+        return SpeakerModels(
+            self._folder(SEGMENTATION, cancelled, poll) / _SEGMENTATION_FILE,
+            self._folder(EMBEDDING, cancelled, poll) / _EMBEDDING_FILE,
+        )
 
     def here(self) -> tuple[ModelRef | None, Path | None]:
         """The default model and the speech detector, as far as they are on this machine already."""

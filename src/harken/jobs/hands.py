@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The workflows that one worker process has in hand, and letting go of them in good order.
+
+Also patience with a database that is away, which ends when the worker does. Knows nothing of what the workflows do.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import ParamSpec, TypeVar
+
+import sqlalchemy.exc
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+AWAY = (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError, sqlalchemy.exc.TimeoutError)
+"""The database does not answer. Jobs wait for it; it is no fault of theirs."""
+_PATIENCE = 1.0
+"""Seconds between two tries to reach the database."""
+
+
+class LeftOff(BaseException):
+    """This execution stops here and leaves no outcome: another goes on.
+
+    Not an Exception, because the queue records those as the workflow's end.
+    """
+
+
+class Hands:
+    """What is in hand, until all is put down."""
+
+    def __init__(self) -> None:
+        self._running: dict[str, int] = {}
+        self._left: set[str] = set()
+        self._changed = threading.Condition()
+        self._stopping = threading.Event()
+        self._aborting = threading.Event()
+
+    @property
+    def stopping(self) -> bool:
+        """Whether nothing new is to be begun."""
+        return self._stopping.is_set()
+
+    @property
+    def aborting(self) -> bool:
+        """Whether what was begun is to be left where it is."""
+        return self._aborting.is_set()
+
+    def running(self) -> set[str]:
+        """Ids of the workflows in hand."""
+        with self._changed:
+            return set(self._running)
+
+    def left(self) -> set[str]:
+        """Ids of the workflows that were let go before their end."""
+        with self._changed:
+            return set(self._left)
+
+    def stop(self, drain: float) -> bool:
+        """Let go of everything at the end of its step, or in the middle after ``drain`` seconds; whether all did."""
+        self._stopping.set()
+        if self._idle(drain):
+            return True
+        self._aborting.set()
+        return self._idle(max(drain, 5.0))
+
+    def check(self) -> None:
+        """Raise LeftOff when nothing new is to be begun."""
+        if self._stopping.is_set():
+            raise LeftOff
+
+    def patiently(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call, again and again while the database is away. Raises LeftOff when the worker stops meanwhile."""
+        while True:
+            try:
+                return call(*args, **kwargs)
+            except AWAY as error:
+                log.warning("the database does not answer: %s", error)
+                if self._aborting.wait(_PATIENCE):
+                    raise LeftOff from error
+
+    @contextmanager
+    def holding(self, workflow_id: str) -> Iterator[None]:
+        """Have a workflow in hand for the length of the context."""
+        with self._changed:
+            self._running[workflow_id] = self._running.get(workflow_id, 0) + 1
+            self._left.discard(workflow_id)
+        try:
+            yield
+        except LeftOff:
+            with self._changed:
+                self._left.add(workflow_id)
+            raise
+        finally:
+            with self._changed:
+                self._running[workflow_id] -= 1
+                if not self._running[workflow_id]:
+                    del self._running[workflow_id]
+                self._changed.notify_all()
+
+    def _idle(self, seconds: float) -> bool:
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._running, seconds)
