@@ -130,6 +130,7 @@ def test_references_that_are_too_much(http: httpx.Client, server: Running, recor
         JOBS, files={"file": recording}, data={"known_speaker_names[]": "a", "known_speaker_references[]": big}
     )
     assert refusal(answer) == (400, "invalid_option", "known_speaker_references[]")
+    assert "longer than" in answer.json()["error"]["message"]
     server.clean()
 
 
