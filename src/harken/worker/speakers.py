@@ -20,13 +20,15 @@ from harken.errors import CorruptMedia, HarkenError, JobCancelled, RecogniserCra
 from harken.model import Diarization, Lane
 from harken.worker.crew import Crew, OnCall
 from harken.worker.process import Child, ChildDied, ChildSettings
-from harken.worker.protocol import Diarize, SpeakerModels, Voiceprint
+from harken.worker.protocol import Diarize, Prepare, SpeakerModels, Voiceprint
 from harken.worker.scheduler import Scheduler, Task
 
 POLL = 0.1
 """Seconds between two looks at whether an errand is wanted still."""
 IDLE_SECONDS = 60.0
 """How long a child without work keeps its memory."""
+PREPARE_SECONDS = 60.0
+"""How long loading the decoders may take; it is a second."""
 VOICEPRINT_SECONDS = 60.0
 """How long learning a voice may take."""
 
@@ -93,7 +95,8 @@ class Speakers:
         self.crew.close()
 
     def begin(self, child: Child) -> None:
-        """Nothing: models are loaded with the first errand."""
+        """Load the decoders; models are loaded with the first errand."""
+        child.ask(Prepare(None), PREPARE_SECONDS)
 
     def take(self, child: Child, timeout: float) -> list[Task[_Errand]] | None:  # noqa: ARG002
         """The next errand, callers taking turns."""
