@@ -32,7 +32,6 @@ _START = 120.0
 """Seconds for the model to be loaded."""
 _ANSWER = 1800.0
 """Seconds for an answer: 8,000 tokens are read at 10 a second at worst."""
-_STOP = 5.0
 
 
 class LocalModel:
@@ -132,15 +131,13 @@ class LocalModel:
         child, self._child, self._endpoint = self._child, None, None
         if child is None:
             return
+        # It has nothing to save. Its pipes are closed after it: a thread may still read from one.
+        child.kill()
+        child.wait()
         for pipe in (child.stdin, child.stdout):
             if pipe is not None:
                 with contextlib.suppress(OSError):
                     pipe.close()
-        try:
-            child.wait(_STOP)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
 
 
 class _Address:

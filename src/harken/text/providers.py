@@ -8,7 +8,7 @@ default, does the work or fails.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from harken.errors import InvalidOption, UnknownModel
@@ -32,7 +32,7 @@ class TextSettings:
     """What an operator sets; ``Settings.llm_*``."""
 
     base_url: str | None = None
-    api_key: str | None = None
+    api_key: str | None = field(default=None, repr=False)
     models: tuple[str, ...] = ()
     """Names at the endpoint, or of the local model; the first is the default."""
     context: int = 8192

@@ -19,9 +19,13 @@ from harken.text.structured import Asker
 _PART = 0.6
 """Share of the context that a part of a long recording takes."""
 _NOTES = 0.15
-"""Share of the context that the notes of a part may take."""
+"""Share of the context that the notes of a part take at most."""
 _ROUNDS = 4
 """Times that notes are noted again; each makes them several times shorter."""
+_LEAST = 64
+"""Tokens that notes may have in any case."""
+_CITED = 12
+"""Segments that a note is taken to rest on."""
 _AROUND = 2
 """Lines before and after one that answers a question."""
 
@@ -31,19 +35,36 @@ def condensed(
 ) -> list[Item]:
     """What a model with ``context`` tokens is to read, so that ``answer`` tokens are left for what it writes."""
     items = items_of(spoken.lines, timed=spoken.timed)
-    room = context - OVERHEAD - answer - words.tokens(purpose)
+    own = OVERHEAD + words.tokens(purpose)
+    longest = min(context - own - int(_NOTES * context), int(_PART * context))
     for round_ in range(_ROUNDS):
-        if cost(items) <= room:
+        if cost(items) <= context - own - answer:
             return items
-        parts = list(split(items, min(room, int(_PART * context))))
+        if longest < 1:
+            break
+        parts = list(split(items, longest))
         items = []
         for place, part in enumerate(parts):
-            notes = asker.points(prompter.notes(part, purpose), max(64, int(_NOTES * context)))
-            known = {number for item in part for number in item.numbers}
-            items += [Item(_some(point.segments, known) or part[0].numbers[:1], point.text) for point in notes.points]
+            items += _noted(part, purpose, prompter, asker, int(_NOTES * context))
             if round_ == 0:
                 watch.progress((place + 1) / len(parts))
     raise TextTooLong(f"the recording is too long for a language model that reads {context} tokens at once")
+
+
+def _noted(part: Sequence[Item], purpose: str, prompter: Prompter, asker: Asker, limit: int) -> list[Item]:
+    """The notes of a part: a third of its tokens at most, so that noting again comes to an end."""
+    limit = max(_LEAST, min(limit, cost(part) // 3))
+    notes = asker.points(prompter.notes(part, purpose), limit)
+    known = {number for item in part for number in item.numbers}
+    items: list[Item] = []
+    for point in notes.points:
+        numbers = _some(point.segments, known) or part[0].numbers[:1]
+        text = sentences.cut(point.text, max(1, int(limit / words.TOKENS_PER_WORD)))
+        items.append(Item(numbers[:_CITED], text))
+        if cost(items) > limit and len(items) > 1:
+            items.pop()
+            break
+    return items
 
 
 def split(items: Sequence[Item], limit: int) -> Iterator[list[Item]]:

@@ -89,12 +89,12 @@ class Wire:
                 if cancelled():
                     raise JobCancelled("the text was not wanted any more")
                 if time.monotonic() > until:
-                    raise TextUnavailable(f"{self.host} did not answer within {self._timeout:.0f} s")
+                    raise TextUnavailable(f"{self.host} did not answer within {self._timeout:g} s")
         finally:
             exchange.give_up()
         if exchange.reply is None:
             if isinstance(exchange.error, requests.Timeout):
-                raise TextUnavailable(f"{self.host} did not answer within {self._timeout:.0f} s")
+                raise TextUnavailable(f"{self.host} did not answer within {self._timeout:g} s")
             if exchange.error is None:
                 raise TextUnavailable(f"{self.host} answers with more than {_LARGEST} bytes")
             raise Broken(f"the language model's server failed: {self.redacted(explain(exchange.error))}")
