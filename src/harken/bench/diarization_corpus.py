@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -134,18 +134,23 @@ def read_utterances(folder: Path, sets: Collection[str] = ()) -> list[Utterance]
     Who reads is the record's ``speaker``, or what the names of LibriSpeech, LJ Speech and AN4 say, or else the file's
     name without the number at its end. The same speech must not come twice, and never as two readers': sets that hold
     it in several formats are left out, and so is what was met before, by the bytes, the text, or the name of the file
-    (or of LibriSpeech's utterance); two readers of one thing are one.
+    (or of LibriSpeech's utterance); two readers of one thing are one. Readers known by a file's name only may be one
+    person: of those in a set who read the same language, the one who reads most is taken.
     """
     found = list(records(folder, sets))
     formats = {name for name, _, record in found if record.get("kind") == "format"}
     utterances = []
     readers: dict[str, str] = {}
     same: dict[str, str] = {}
+    guessed: dict[str, tuple[str, str | None]] = {}
     for name, beside, record in found:
         if name in formats or not _single(record):
             continue
         path = beside / record["audio"]
-        reader = str(record.get("speaker") or _reader(path.stem))
+        reader = str(record.get("speaker") or _reader(path.stem) or "")
+        if not reader:
+            reader = _NUMBERED.sub("", path.stem)
+            guessed[reader] = (name, record.get("lang"))
         marks = _marks(path, record.get("text") or "")
         if met := [readers[mark] for mark in marks if mark in readers]:
             same.setdefault(reader, met[0])
@@ -154,7 +159,9 @@ def read_utterances(folder: Path, sets: Collection[str] = ()) -> list[Utterance]
         samples = trimmed(material.read(path))
         if len(samples):
             utterances.append(Utterance(reader, samples, record.get("text") or None, record.get("lang")))
-    return [replace(utterance, reader=same.get(utterance.reader, utterance.reader)) for utterance in utterances]
+    utterances = [replace(item, reader=same.get(item.reader, item.reader)) for item in utterances]
+    doubtful = _all_but_longest(utterances, guessed)
+    return [item for item in utterances if item.reader not in doubtful]
 
 
 def trimmed(samples: Samples) -> Samples:
@@ -198,11 +205,23 @@ def _marks(path: Path, text: str) -> set[str]:
     return {name, hashlib.sha256(path.read_bytes()).hexdigest(), "".join(filter(str.isalnum, text.lower()))} - {""}
 
 
-def _reader(stem: str) -> str:
+def _all_but_longest(utterances: Iterable[Utterance], guessed: Mapping[str, object]) -> set[str]:
+    """Of readers that share a group, those who do not read most in it."""
+    seconds: dict[str, float] = {}
+    for item in utterances:
+        seconds[item.reader] = seconds.get(item.reader, 0.0) + item.seconds
+    longest: dict[object, str] = {}
+    for reader, group in guessed.items():
+        if reader in seconds and seconds[reader] > seconds.get(longest.get(group, ""), 0.0):
+            longest[group] = reader
+    return {reader for reader, group in guessed.items() if longest.get(group) != reader}
+
+
+def _reader(stem: str) -> str | None:
     if match := _LIBRISPEECH.search(stem):
         return match[1]
     if _LJSPEECH.fullmatch(stem):
         return "LJ"
     if match := _AN4.fullmatch(stem):
         return match[1]
-    return _NUMBERED.sub("", stem)
+    return None

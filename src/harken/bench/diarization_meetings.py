@@ -30,6 +30,8 @@ GOES_ON = 0.15
 """Share of turns after which the same speaker goes on."""
 BACKCHANNELS, BACKCHANNEL = 0.35, (0.25, 1.0)
 """Share of turns of at least four seconds into which another says a word, and its seconds."""
+PAUSE = 0.3
+"""Seconds of silence that end a turn of the reference, as in NIST's evaluations."""
 LOUDNESS, SPREAD, NOISE = -26.0, 4.0, -62.0
 """Decibels of full scale: speech on the whole, how far speakers are from it, and noise."""
 
@@ -41,7 +43,7 @@ class Meeting:
     name: str
     samples: Samples
     turns: tuple[Turn, ...]
-    """Silence inside a turn of a quarter of a second and more is none of it."""
+    """Without pauses of :data:`PAUSE` and more."""
     said: tuple[Said, ...]
     """Empty where the text of some words is not known."""
 
@@ -182,17 +184,17 @@ def _mixed(
         level = float(np.sqrt(np.mean(np.square(piece.samples, dtype=np.float64)))) or 1.0
         gain = _amplitude(LOUDNESS + gains[piece.reader]) / level
         samples[at : at + len(piece.samples)] += (gain * piece.samples)[: len(samples) - at]
-        spans += [Turn(start + begin, start + end, piece.reader) for begin, end in speech(piece.samples)]
+        spans += [Turn(start + begin, start + end, piece.reader) for begin, end in speech(piece.samples, PAUSE)]
         if texts:
             said.append(Said(start, start + piece.seconds, piece.reader, piece.text or ""))
     return Meeting(name, np.clip(samples, -1.0, 1.0), _joined(spans), tuple(said))
 
 
 def _joined(spans: Sequence[Turn]) -> tuple[Turn, ...]:
-    """One speaker's spans with less than a quarter of a second between them are one turn."""
+    """One speaker's spans with less than a pause between them are one turn."""
     turns: list[Turn] = []
     for span in sorted(spans, key=lambda span: (span.speaker, span.start)):
-        if turns and turns[-1].speaker == span.speaker and span.start - turns[-1].end < 0.25:
+        if turns and turns[-1].speaker == span.speaker and span.start - turns[-1].end < PAUSE:
             turns[-1] = replace(turns[-1], end=max(turns[-1].end, span.end))
         else:
             turns.append(span)

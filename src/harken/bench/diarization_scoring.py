@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How right it is who spoke when, and which words are whose: counts that add up over recordings.
+"""How right it is who spoke when: counts that add up over recordings.
 
 The diarization error rate is NIST's, as pyannote.metrics computes it: missed speech, false alarms and confusion over
 the seconds of speech, with the mapping of speakers that is best. Knows no engine and no files.
@@ -7,16 +7,13 @@ the seconds of speech, with the mapping of speakers that is best. Knows no engin
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass
 
-import jiwer
 from pyannote.core import Annotation, Segment, Timeline
 
-from harken.bench.diarization_corpus import Said
-from harken.model import Transcript, Turn
+from harken.model import Turn
 
 with warnings.catch_warnings():
     # Their packages warn of one another when they are loaded.
@@ -51,23 +48,6 @@ class Errors:
 
     def __add__(self, other: Errors) -> Errors:
         return Errors(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
-
-
-@dataclass(frozen=True, slots=True)
-class Words:
-    """Words that were heard as they were said, and with whom."""
-
-    matched: int = 0
-    right: int = 0
-    """With the right speaker."""
-
-    @property
-    def percent(self) -> float:
-        """Share of the matched words that are right."""
-        return 100.0 * self.right / self.matched if self.matched else 0.0
-
-    def __add__(self, other: Words) -> Words:
-        return Words(self.matched + other.matched, self.right + other.right)
 
 
 def errors(reference: Iterable[Turn], found: Iterable[Turn], duration: float, collar: float = 0.0) -> Errors:
@@ -107,42 +87,6 @@ def sureness(reference: Sequence[Turn], found: Sequence[Turn]) -> list[tuple[flo
         spoken, right = counts[group]
         counts[group] = (spoken + _shared(turn, everyone), right + _shared(turn, own))
     return counts
-
-
-def owned_words(said: Iterable[Said], transcript: Transcript, *, segments: bool) -> Words:
-    """Which of the words that were heard as they were said are with the right speaker.
-
-    Words are compared in lower case without punctuation; speakers are mapped so that most words are right.
-
-    Args:
-        said: what was really said, by whom.
-        transcript: what was heard.
-        segments: take a word to be its segment's speaker's, not the word's own.
-    """
-    true = [(word, item.speaker) for item in sorted(said, key=lambda item: item.start) for word in _plain(item.text)]
-    heard = [
-        (word, segment.speaker if segments else owner)
-        for segment in transcript.segments
-        for text, owner in ([(item.text, item.speaker) for item in segment.words] or [(segment.text, segment.speaker)])
-        for word in _plain(text)
-    ]
-    if not true or not heard:
-        return Words()
-    aligned = jiwer.process_words(" ".join(word for word, _ in true), " ".join(word for word, _ in heard))
-    pairs = [
-        (true[chunk.ref_start_idx + index][1], heard[chunk.hyp_start_idx + index][1])
-        for chunk in aligned.alignments[0]
-        if chunk.type == "equal"
-        for index in range(chunk.ref_end_idx - chunk.ref_start_idx)
-    ]
-    turns = [Turn(float(place), place + 1.0, speaker) for place, (speaker, _) in enumerate(pairs)]
-    found = [Turn(float(place), place + 1.0, owner) for place, (_, owner) in enumerate(pairs) if owner is not None]
-    known = names(turns, found)
-    return Words(len(pairs), sum(owner is not None and known.get(owner) == speaker for speaker, owner in pairs))
-
-
-def _plain(text: str) -> list[str]:
-    return re.sub(r"[^\w\s]", "", text.lower().replace("-", " ")).split()
 
 
 def _annotation(turns: Iterable[Turn]) -> Annotation:

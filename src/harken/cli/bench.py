@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``harken bench``: reads arguments and settings; :mod:`harken.bench.commands` does the work."""
+"""``harken bench``: reads arguments and settings; :mod:`harken.bench` does the work."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from harken.bench import commands
+from harken.bench import diarization as bench_diarization
 from harken.cli.settings import load_settings
 from harken.models.store import ModelStore
 
@@ -92,6 +93,41 @@ def speed(
         rounds=rounds,
         model=model,
         language=language,
+        json_file=json_file,
+    )
+
+
+@app.command()
+def diarization(
+    corpus: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Folder of sets.")],
+    sets: Annotated[str, typer.Option(help="Only recordings of these sets, comma-separated.")] = "",
+    stitched: Annotated[int, typer.Option(min=0, help="Meetings to stitch from the corpus's readers.")] = 20,
+    seed: Annotated[int, typer.Option(help="Another number gives other meetings.")] = 1,
+    hours: Annotated[float, typer.Option(min=0, help="Also measure memory with a recording of so many hours.")] = 0.0,
+    words: Annotated[bool, typer.Option(help="Count the words with the right speaker.")] = True,
+    voices: Annotated[bool, typer.Option(help="Measure how often a stranger is taken for a known voice.")] = True,
+    senko: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Python of an environment that has senko, to measure beside."),
+    ] = None,
+    model: Model = "base",
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="List every recording.")] = False,
+    json_file: Json = None,
+) -> None:
+    """Who speaks when, whose words are whose and known voices, on labelled recordings and stitched meetings."""
+    bench_diarization.diarization(
+        _store(),
+        Console(),
+        corpus,
+        sets=[name.strip() for name in sets.split(",") if name.strip()],
+        stitched=stitched,
+        seed=seed,
+        hours=hours,
+        words=words,
+        voices=voices,
+        senko=senko,
+        model=model,
+        verbose=verbose,
         json_file=json_file,
     )
 

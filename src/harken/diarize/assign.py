@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from harken.model import Diarization, Segment, Speaker, Transcript, Turn, Word
 
-INSIDE, CLAUSE, SENTENCE = 0.4, 0.2, 0.05
+INSIDE, CLAUSE, SENTENCE = 0.5, 0.2, 0.05
 """Seconds of speech that must speak for another speaker before a change is believed: within a phrase, where a clause
 or a segment ends, and where a sentence ends. The edges of turns are some tenths of a second off, so a lone word that
 sticks out of its sentence is the edge's error more often than another speaker."""
