@@ -14,9 +14,8 @@ import time
 import urllib.request
 import uuid
 import warnings
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import httpx
 import openai
@@ -25,42 +24,12 @@ import pytest
 import webvtt
 from openai.types.audio import TranscriptionTextDeltaEvent, TranscriptionTextDoneEvent
 from tests.server.test_schema import fuzz
+from tests.system.conftest import PATIENCE, until
 
 from harken.bench.server import started
 
-T = TypeVar("T")
-
-PATIENCE = 120.0
-"""Seconds that a test waits for what must happen, at most."""
 SAID = ("Hello", "Diane", "New Jersey", "Sheila", "Chicago")
 """What even a small model hears in the phone call."""
-
-
-@pytest.fixture(scope="module")
-def server(base_model: Path, vad_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with started(tmp_path_factory.mktemp("server")) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def client(server: str) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=f"{server}/v1", api_key="any", max_retries=0, timeout=PATIENCE) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def http(server: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server, timeout=PATIENCE) as client:
-        yield client
-
-
-def until(look: Callable[[], T | None]) -> T:
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        if found := look():
-            return found
-        time.sleep(0.05)
-    raise AssertionError("it did not happen in time")
 
 
 def heard(text: str) -> None:

@@ -4,10 +4,8 @@
 from __future__ import annotations
 
 import base64
-import difflib
 import io
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,38 +19,12 @@ from openai.types.audio import (
     TranscriptionTextDoneEvent,
     TranscriptionTextSegmentEvent,
 )
-from tests.system.test_openai import PATIENCE, until
-from tests.test_library_speakers import cut, said, spoken
-
-from harken.bench.server import started
+from tests.call import cut, paired
+from tests.system.conftest import until
 
 JOBS = "/v1/transcription-jobs"
 DIANE, SHEILA = (10.8, 14.1), (14.5, 17.8)
 """Where one of them speaks alone, in seconds of the call."""
-
-
-@pytest.fixture(scope="module")
-def server(
-    base_model: Path,
-    vad_model: Path,
-    segmentation_model: Path,
-    campplus_model: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[str]:
-    with started(tmp_path_factory.mktemp("server")) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def client(server: str) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=f"{server}/v1", api_key="any", max_retries=0, timeout=PATIENCE) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def http(server: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server, timeout=PATIENCE) as client:
-        yield client
 
 
 def reference(recording: Path, part: tuple[float, float]) -> str:
@@ -64,13 +36,7 @@ def check(told: Iterable[tuple[str, str]], recording: Path, first: str, second: 
 
     ``told`` are speakers and what they say, ``first`` and ``second`` what Diane and Sheila are called.
     """
-    truth = said(recording.with_suffix(".stm"))
-    heard = [(word, who) for who, text in told for word in spoken(text)]
-    pairs: Counter[tuple[str, str]] = Counter()
-    matcher = difflib.SequenceMatcher(None, [word for word, _ in truth], [word for word, _ in heard], autojunk=False)
-    for at, to, length in matcher.get_matching_blocks():
-        pairs.update((truth[at + step][1], heard[to + step][1]) for step in range(length))
-    assert pairs.total() > 0.8 * len(truth)
+    pairs = paired(recording, [(text, who) for who, text in told])
     assert pairs["Diane", first] + pairs["Sheila", second] >= 0.9 * pairs.total(), pairs
 
 
