@@ -29,9 +29,13 @@ _AN4 = re.compile(r"\w+-([mf][a-z]{3})-b")
 _NUMBERED = re.compile(r"[-_]?\d+$")
 
 _FRAME = SAMPLE_RATE // 100
-_LOUD, _DEPTH, _FLOOR, _OVER = 95, 32.0, 5, 6.0
-"""Percentile that counts as the loudness of speech and decibels below it that are speech still; percentile that counts
-as the noise and decibels above it that are speech."""
+_LOUD, _DEPTH, _SURE = 95, 32.0, 15.0
+"""Percentile that counts as the loudness of speech, and decibels below it that are speech still: at most and at
+least."""
+_FLOOR, _OVER = 5, 6.0
+"""Percentile that counts as the noise and decibels above it that are speech."""
+_SILENT = -70.0
+"""Decibels of full scale below which nothing is speech."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +181,9 @@ def speech(samples: Samples, gap: float = 0.25) -> list[tuple[float, float]]:
         return []
     power = np.square(samples[: count * _FRAME], dtype=np.float64).reshape(count, _FRAME).mean(axis=1)
     level = 10 * np.log10(np.convolve(power, np.ones(3) / 3, "same") + 1e-10)
-    threshold = max(np.percentile(level, _LOUD) - _DEPTH, np.percentile(level, _FLOOR) + _OVER)
+    loudness = np.percentile(level, _LOUD)
+    # Where there is no silence, what is least loud is speech too.
+    threshold = max(_SILENT, loudness - _DEPTH, min(np.percentile(level, _FLOOR) + _OVER, loudness - _SURE))
     loud = np.flatnonzero(level > threshold)
     if not len(loud):
         return []
