@@ -279,9 +279,7 @@ class Service:
             UnusableVoice: no speech, too little of it, or several speakers.
             NotMedia, NoAudio, CorruptMedia: the bytes are not audio.
         """
-        name = name.strip()
-        if not 0 < len(name) <= MAX_NAME or not name.isprintable():
-            raise InvalidOption(f"a voice has a name of 1 to {MAX_NAME} printable characters", param="name")
+        name = voice_name(name)
         if name in {voice.name for voice in self.voices(caller)}:
             raise VoiceExists(f"a voice named {name!r} is enrolled already; forget it first", param="name")
         seconds, centroid = self.voiceprint(path)
@@ -322,6 +320,14 @@ class Service:
         if job.error_code is None:
             return JobFailed(f"job {job.id} has no result")
         return revive(job.error_code, job.error_message or "the job failed")
+
+
+def voice_name(name: str) -> str:
+    """``name`` as a voice has it. Raises InvalidOption."""
+    name = name.strip()
+    if not 0 < len(name) <= MAX_NAME or not name.isprintable():
+        raise InvalidOption(f"a voice has a name of 1 to {MAX_NAME} printable characters", param="name")
+    return name
 
 
 def _fingerprint(upload: Upload, options: Options) -> str:

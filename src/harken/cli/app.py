@@ -40,6 +40,7 @@ COMMANDS = {
     "serve": Entry("harken.cli.serve", "Run the server, and the workers with it.", extra="server"),
     "worker": Entry("harken.cli.worker", "Run workers only, for a server on the same database.", extra="server"),
     "models": Entry("harken.cli.models", "List, fetch, verify and delete models."),
+    "voices": Entry("harken.cli.voices", "Enrol, list and forget known voices.", extra="server"),
     "doctor": Entry("harken.cli.doctor", "Say what is installed, reachable and missing."),
     "bench": Entry("harken.cli.bench", "Measure accuracy and speed on this machine.", extra="bench"),
 }

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from harken.text import FORMATS, line, render
 
 if TYPE_CHECKING:
     from harken.cli.inputs import Recording
+    from harken.config import Settings
     from harken.library import LoadedModel
 
 app = typer.Typer(add_completion=False)
@@ -163,7 +165,14 @@ def _loaded(options: Options, threads: int | None) -> LoadedModel:
     compute_type = None if settings.compute_type == "default" else settings.compute_type
     if resolved.preset is not None and resolved.preset.compute_type is not None:
         compute_type = None
-    return LoadedModel(options.model, store=store, device=settings.device, compute_type=compute_type, threads=threads)
+    return LoadedModel(
+        options.model,
+        store=store,
+        device=settings.device,
+        compute_type=compute_type,
+        threads=threads,
+        voices=_enrolled(settings) if options.diarize else (),
+    )
 
 
 def _known(model: LoadedModel, voices: list[str]) -> tuple[KnownVoice, ...]:
@@ -178,6 +187,19 @@ def _known(model: LoadedModel, voices: list[str]) -> tuple[KnownVoice, ...]:
         except HarkenError as error:
             raise type(error)(f"--voice {given}: {error.message}") from None
     return tuple(known)
+
+
+def _enrolled(settings: Settings) -> tuple[KnownVoice, ...]:
+    """The voices enrolled on this machine; none where no server is installed, or they belong to one key of several."""
+    if importlib.util.find_spec("sqlalchemy") is None or len(settings.api_keys) > 1:
+        return ()
+    if settings.database_url is None and not settings.database_path.exists():
+        return ()
+    from harken.cli.voices import owner  # noqa: PLC0415
+    from harken.wiring.voices import voices  # noqa: PLC0415
+
+    with voices(settings) as enrolled:
+        return tuple(voice.known for voice in enrolled.voices(owner(settings, None).id))
 
 
 class _Run:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +20,7 @@ from harken.errors import HarkenError, InvalidOption
 from harken.library.installed import installed
 from harken.library.sources import AudioSource, readable
 from harken.library.speakers import SpeakerModels
-from harken.model import Options, Segment, Timing, Transcript, WindowResult
+from harken.model import KnownVoice, Options, Segment, Timing, Transcript, WindowResult
 from harken.models.store import ModelStore
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,7 @@ class LoadedModel:
         compute_type: CTranslate2's; None leaves it to the preset, or takes int8 on a CPU.
         threads: threads to recognise with; None is a thread for each core, up to four.
         store: where models are kept and what they are called, in place of ``models_dir``.
+        voices: known in every recording whose speakers are told apart, beside those of its options.
     """
 
     def __init__(
@@ -50,9 +51,11 @@ class LoadedModel:
         compute_type: str | None = None,
         threads: int | None = None,
         store: ModelStore | None = None,
+        voices: Sequence[KnownVoice] = (),
     ) -> None:
         store = store or installed(models_dir)
         self._store = store
+        self._voices = tuple(voices)
         self._catalog = store.catalog
         resolved = self._catalog.resolve(model)
         preset = resolved.preset
@@ -118,7 +121,7 @@ class LoadedModel:
                 results, checked, duration=last.decoded, model=self.name, timing=Timing(), warnings=last.warnings
             )
             if speakers is not None:
-                transcript = _with_speakers(transcript, file, checked, speakers)
+                transcript = self._with_speakers(transcript, file, checked, speakers)
             elif checked.diarize:
                 transcript = by_channel(transcript)
         return replace(transcript, timing=Timing(processing=time.monotonic() - began))
@@ -139,6 +142,16 @@ class LoadedModel:
         for result in self.windows(source, **options):
             yield from result.segments
 
+    def _with_speakers(
+        self, transcript: Transcript, file: pipeline.Source, options: Options, speakers: SpeakerModels
+    ) -> Transcript:
+        try:
+            return assign(transcript, speakers.diarize(file, options, voices=self._voices))
+        except (HarkenError, RuntimeError, MemoryError) as error:
+            log.warning("speakers could not be told apart", exc_info=error)
+            told = error.message if isinstance(error, HarkenError) else type(error).__name__
+            return replace(transcript, warnings=(*transcript.warnings, f"speakers could not be told apart: {told}"))
+
     def _options(self, given: dict[str, Any]) -> Options:
         known = {item.name for item in fields(Options)} - {"model", "cpu_threads", "num_workers"}
         for name in given:
@@ -150,14 +163,3 @@ class LoadedModel:
 def _keep(chapters: list[pipeline.Chapter], chapter: pipeline.Chapter) -> None:
     """Only the last: a chapter holds its windows' samples."""
     chapters[:] = [chapter]
-
-
-def _with_speakers(
-    transcript: Transcript, file: pipeline.Source, options: Options, speakers: SpeakerModels
-) -> Transcript:
-    try:
-        return assign(transcript, speakers.diarize(file, options))
-    except (HarkenError, RuntimeError, MemoryError) as error:
-        log.warning("speakers could not be told apart", exc_info=error)
-        told = error.message if isinstance(error, HarkenError) else type(error).__name__
-        return replace(transcript, warnings=(*transcript.warnings, f"speakers could not be told apart: {told}"))

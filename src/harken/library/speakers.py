@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +34,24 @@ class SpeakerModels:
         self._embedder = Embedder(store.fetch(EMBEDDING) / "campplus.onnx", threads=threads)
 
     def diarize(
-        self, source: AudioSource, options: Options, on_progress: Callable[[float], None] | None = None
+        self,
+        source: AudioSource,
+        options: Options,
+        *,
+        voices: Sequence[KnownVoice] = (),
+        on_progress: Callable[[float], None] | None = None,
     ) -> Diarization:
         """Who speaks when. Of the options count offset, duration, the numbers of speakers and the known voices.
+
+        ``voices`` are known beside those of the options. ``on_progress`` is told how far it is, 0 to 1.
 
         Raises:
             MediaError: the source is not audio that can be decoded.
         """
         diarizer = Diarizer(self._segmenter, self._embedder)
+        known = {voice.name: voice for voice in (*voices, *options.known_voices)}
         with readable(source) as file:
-            return pipeline.diarize(file, options, diarizer, voices=options.known_voices, on_progress=on_progress)
+            return pipeline.diarize(file, options, diarizer, voices=tuple(known.values()), on_progress=on_progress)
 
     def voice(self, name: str, source: AudioSource) -> KnownVoice:
         """The voice in a recording of one speaker, to be known again.
