@@ -117,7 +117,7 @@ def _rows(
         if len(others) >= KNOWN:
             tens += [max(rng.choice(others, KNOWN, replace=False)) for _ in range(_DRAWS)]
     chosen = threshold(seconds)
-    for cosine in sorted({*COSINES, chosen}):
+    for cosine in sorted({*COSINES, chosen}) if strangers else ():
         yield VoiceRow(
             seconds,
             cosine,
