@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from harken.asr.timestamps import goes_on, pieces
+from harken.asr.timestamps import earlier, goes_on, pieces
 from harken.asr.tokens import WhisperTokens
 from harken.errors import ModelUnavailable
 
@@ -93,3 +93,10 @@ def test_a_folder_without_a_vocabulary_is_told_apart(tmp_path: Path, base_model:
     (tmp_path / "tokenizer.json").write_text(json.dumps(content))
     with pytest.raises(ModelUnavailable, match="not a Whisper model"):
         WhisperTokens(tmp_path)
+
+
+def test_times_are_put_earlier_and_never_before_the_start(vocabulary: WhisperTokens) -> None:
+    zero = vocabulary.first_timestamp
+    hello = vocabulary.encode(" Hello")
+    assert earlier([zero + 3, *hello, zero + 60, zero + 60], vocabulary, 0.1) == (zero, *hello, zero + 55, zero + 55)
+    assert earlier([zero, *hello], vocabulary, 0.0) == (zero, *hello)

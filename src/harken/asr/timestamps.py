@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from harken.asr.tokens import WhisperTokens
+from harken.asr.tokens import SECONDS_PER_TIMESTAMP, WhisperTokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,13 @@ def goes_on(tokens: Sequence[int], vocabulary: WhisperTokens) -> float | None:
     if len(tokens) < 2 or vocabulary.seconds(tokens[-2]) is None:
         return None
     return vocabulary.seconds(tokens[-1])
+
+
+def earlier(tokens: Sequence[int], vocabulary: WhisperTokens, seconds: float) -> tuple[int, ...]:
+    """The tokens with every timestamp ``seconds`` earlier, none before the start."""
+    steps = round(seconds / SECONDS_PER_TIMESTAMP)
+    first = vocabulary.first_timestamp
+    return tuple(token if token < first else max(first, token - steps) for token in tokens)
 
 
 def pieces(tokens: Sequence[int], vocabulary: WhisperTokens, length: float) -> list[Piece]:
