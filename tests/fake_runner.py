@@ -3,7 +3,8 @@
 
 What it does is written in the job's prompt as JSON: how many ``windows`` there are, at which of them it ``hold``s until
 a file opens the gate, which ``error`` the last one raises, how many seconds ``each`` takes, how often it is ``flaky``.
-Finding speakers counts as window :data:`SPEAKERS`; ``lost`` is the error that it raises. There are two, who take turns.
+Finding speakers counts as window :data:`SPEAKERS`; ``lost`` is the error that it raises, unless told how many speak.
+There are two, who take turns. With ``channels`` windows are of one channel after the other.
 Every window that is recognised is a line in a log, so that tests can count what was done twice.
 """
 
@@ -73,11 +74,12 @@ class Folder:
         return [(job_id, int(index)) for job_id, index in lines]
 
 
-def result(index: int) -> WindowResult:
+def result(index: int, channels: int | None = None) -> WindowResult:
     """What is heard in a window, whoever recognises it."""
     start = index * SECONDS
     segment = Segment(start=start, end=start + SECONDS, text=f" w{index}", language="en")
-    return WindowResult(window=Window(start, start + SECONDS), segments=(segment,), language="en")
+    window = Window(start, start + SECONDS, channel=None if channels is None else index % channels)
+    return WindowResult(window=window, segments=(segment,), language="en")
 
 
 class FakeRunner:
@@ -112,7 +114,7 @@ class FakeRunner:
                 raise revive(plan["error"], "so it was planned")
             with self.folder.log.open("a") as log:
                 log.write(f"{job.id} {index}\n")
-            results[index] = result(index)
+            results[index] = result(index, plan.get("channels"))
             on_results([(index, results[index])])
         end = cursor.index + count
         ordered = [results[index] for index in range(cursor.index, end)]
@@ -135,7 +137,7 @@ class FakeRunner:
         self._pass(job, plan, SPEAKERS, cancelled)
         with self.folder.log.open("a") as log:
             log.write(f"{job.id} {SPEAKERS}\n")
-        if "lost" in plan:
+        if "lost" in plan and options.num_speakers is None:
             if plan["lost"] == "bug":
                 raise ZeroDivisionError
             raise revive(plan["lost"], "so it was planned")

@@ -237,6 +237,22 @@ def test_speakers_are_found_again(house: House, start_executor: StartExecutor) -
     failed = again(house, job)
     assert ended(house, failed).error_code == "corrupt_media"
     assert transcript(house, job).warnings == (LOST + "so it was planned",)
+    mended = again(house, job, num_speakers=2)
+    assert ended(house, mended).state is JobState.COMPLETED
+    assert transcript(house, job).warnings == ()
+    assert len(transcript(house, job).speakers) == 2
+
+
+def test_channels_are_speakers_and_nothing_is_heard_again(house: House, start_executor: StartExecutor) -> None:
+    job = submit(house, {"channels": "split"}, windows=4, channels=2)
+    single = submit(house, {"channels": "split"}, windows=4, channels=1)
+    start_executor()
+    house.ended(job)
+    house.ended(single)
+    assert speakers(transcript(house, job)) == ["SPEAKER_00", "SPEAKER_01"] * 2
+    assert SPEAKERS not in house.recognised(job)
+    assert [stage.state for stage in house.stages.stages(job.id)] == [JobState.COMPLETED]
+    assert SPEAKERS in house.recognised(single), "several may speak on one channel"
 
 
 def test_the_old_transcript_stays_until_there_is_a_new_one(house: House, start_executor: StartExecutor) -> None:

@@ -113,7 +113,7 @@ class Runtime:
         self._recognisers = Recognisers(
             RecogniserSettings(
                 children=settings.children,
-                child=ChildSettings("harken-engine", settings.threads, settings.natives),
+                child=ChildSettings("harken-engine", settings.threads, settings.natives, kept=2**27),
                 batch_size=settings.batch_size,
                 window_timeout=settings.window_timeout,
             ),
