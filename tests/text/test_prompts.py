@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given
@@ -31,7 +33,7 @@ def told(prompt_messages: tuple[Message, ...]) -> str:
 @pytest.mark.parametrize("text", HOSTILE)
 def test_what_was_said_stays_on_its_line(text: str) -> None:
     for speaker in (None, text):
-        prompter = Prompter()
+        prompter = Prompter(text)
         items = items_of(Spoken(said([(speaker, text), ("Bob", "fine")])).lines, timed=True)
         prompt = prompter.summary(items, "paragraph", 50)
         lines = prompt.messages[1].content.splitlines()
@@ -51,14 +53,23 @@ def test_nothing_that_is_said_holds_a_bracket_of_ours(text: str) -> None:
 
 
 def test_the_mark_cannot_be_guessed() -> None:
-    marks = {Prompter().mark for _ in range(20)}
+    marks = {Prompter(f"transcript {number}").mark for number in range(20)}
     assert len(marks) == 20
     assert all(len(mark) >= 20 for mark in marks)
+    program = "from harken.text.prompts import Prompter; print(Prompter('transcript 0').mark)"
+    other = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert other.stdout.strip() not in marks
+
+
+def test_the_same_transcript_begins_the_same_prompt() -> None:
+    items = items_of(Spoken(meeting()).lines, timed=True)
+    first, second = (Prompter("said").answer(items, [Message("user", question)]) for question in ("one?", "two?"))
+    assert first.messages[:-1] == second.messages[:-1]
 
 
 def test_the_task_is_told_after_the_transcript() -> None:
     items = items_of(Spoken(meeting()).lines, timed=True)
-    prompter = Prompter()
+    prompter = Prompter("said")
     for prompt in (
         prompter.summary(items, "bullet_points", 77),
         prompter.notes(items, "minutes"),
@@ -86,7 +97,7 @@ def test_segments_have_numbers_speakers_and_times() -> None:
 
 
 def test_a_conversation_takes_turns() -> None:
-    prompt = Prompter().answer(
+    prompt = Prompter("said").answer(
         [Item((1,), "hello")],
         [
             Message("assistant", "How can I help?"),

@@ -137,7 +137,7 @@ class _Work:
 
     def __init__(self, model: LanguageModel, transcript: Transcript, others: Iterable[str], watch: Watch) -> None:
         self.spoken = Spoken(transcript)
-        self.prompter = Prompter()
+        self.prompter = Prompter(self.spoken.text)
         self.asker = Asker(model, watch)
         self._model = model
         self._watch = watch

@@ -3,16 +3,17 @@
 
 A transcript is data. Everybody who is heard in a recording, and everybody who sends one, may try to give the model
 orders, so three things hold. What was said can forge nothing: it has no line breaks, no brackets of ours and no
-control tokens of a chat template. It stands between two lines that carry a random mark of this one request. And the
-task is told after it. What comes back is checked by :mod:`harken.text.checks`.
+control tokens of a chat template. It stands between two lines that carry a mark that nobody outside this process can
+know. And the task is told after it. What comes back is checked by :mod:`harken.text.checks`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 
 from harken.text import words
@@ -20,6 +21,7 @@ from harken.text.provider import NOT_FOUND
 from harken.text.results import Message, Style
 from harken.text.spoken import Line, clock
 
+_SECRET = secrets.token_bytes(32)
 OVERHEAD = 500
 """Tokens that our own words in a prompt take at most."""
 _HEADING_EVERY = 60.0
@@ -102,11 +104,14 @@ class Prompt:
         return Prompt((*self.messages[:-1], Message(last.role, f"{last.content}\n\n{why}")), self.mark)
 
 
-@dataclass(frozen=True, slots=True)
 class Prompter:
-    """Makes the prompts of one piece of work."""
+    """Makes the prompts about one transcript."""
 
-    mark: str = field(default_factory=lambda: f"TRANSCRIPT-{secrets.token_hex(6).upper()}")
+    def __init__(self, transcript: str) -> None:
+        # The same transcript has the same mark for as long as the process lives, so that a server that keeps what it
+        # read need not read it again for the next question. Whoever changes the transcript changes the mark.
+        digest = hashlib.blake2b(transcript.encode("utf-8", "replace"), key=_SECRET, digest_size=8).hexdigest()
+        self.mark = f"TRANSCRIPT-{digest.upper()}"
 
     def summary(self, items: Sequence[Item], style: Style, limit: int) -> Prompt:
         """Asks for a summary of at most ``limit`` words as :data:`POINTS_SCHEMA`."""
