@@ -70,7 +70,6 @@ def test_schemathesis(serve: Serve, tmp_path: Path) -> None:
     server = serve(requests_per_minute=10**6)
     fuzz(server.url, tmp_path, 6)
     assert len(server.backend.submissions) > 5, "forms must get through, or little was tested"
-    assert server.backend.voices.voices(server.backend.submissions[0].job.owner), "and voices be enrolled"
     server.clean()
 
 
