@@ -20,12 +20,14 @@ from harken.diarize.timeline import RATE, Piece
 Frames = npt.NDArray[np.float32]
 """``(frames, speakers)``."""
 
-LOCAL_SHARE = 0.5
+_LOCAL_SHARE = 0.2
 """How much of a frame's score comes from its local speaker, the rest from the pieces around it."""
-_SWITCH = 0.2
+_SWITCH = 0.08
 """What a switch of speakers costs, in seconds of one whole cosine."""
 _SWITCH_AT_CHANGE = 0.02
 """The same where the segmentation is sure of a change, or after a pause."""
+_SHARP = 20.0
+"""How fast a speaker's likelihood falls with the score."""
 
 
 def piece_scores(pieces: Sequence[Piece], near: Frames, frames: int) -> Frames:
@@ -41,11 +43,11 @@ def piece_scores(pieces: Sequence[Piece], near: Frames, frames: int) -> Frames:
 
 
 def local_scores(windows: Sequence[tuple[int, npt.NDArray[np.uint8]]], scores: Frames) -> tuple[Frames, Frames]:
-    """What the local speakers of all windows say of each frame.
+    """The scores, mixed with what the local speakers of all windows say.
 
     Returns:
-        The mean score of the local speaker who speaks most in the frame, over the windows; and how likely each speaker
-        is active, from all local speakers.
+        The mixed scores of the frames, as if one spoke at a time; and how likely each speaker speaks, from all local
+        speakers of each frame.
     """
     frames, speakers = scores.shape
     found = np.zeros((frames, speakers), np.float32)
@@ -55,21 +57,19 @@ def local_scores(windows: Sequence[tuple[int, npt.NDArray[np.uint8]]], scores: F
         activity = quantised.astype(np.float32) / 255
         part = slice(start, start + len(activity))
         alone = np.maximum(2 * activity - activity.sum(axis=1, keepdims=True), 0)
-        total = alone.sum(axis=0)
-        mean = alone.T @ scores[part] / np.maximum(total, 1)[:, None]
+        own = alone.T @ scores[part] / np.maximum(alone.sum(axis=0), 1)[:, None]
         share = activity / np.maximum(activity.sum(axis=1, keepdims=True), 1e-6)
-        found[part] += share @ mean
+        found[part] += share @ own
         weight[part] += 1
         for local in range(LOCAL):
-            mixed = LOCAL_SHARE * mean[local] + (1 - LOCAL_SHARE) * scores[part]
+            mixed = _LOCAL_SHARE * own[local] + (1 - _LOCAL_SHARE) * scores[part]
             likely = np.exp((mixed - mixed.max(axis=1, keepdims=True)) * _SHARP)
             active[part] += activity[:, local : local + 1] * likely / likely.sum(axis=1, keepdims=True)
     weight = np.maximum(weight, 1)
-    return np.asarray(found / weight, np.float32), np.asarray(active / weight, np.float32)
-
-
-_SHARP = 20.0
-"""How fast a speaker's likelihood falls with the score."""
+    found *= _LOCAL_SHARE / weight
+    found += (1 - _LOCAL_SHARE) * scores
+    active /= weight
+    return found, active
 
 
 def decode(scores: Frames, speech: npt.NDArray[np.bool_], change: Samples) -> npt.NDArray[np.intp]:

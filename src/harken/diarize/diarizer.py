@@ -9,6 +9,7 @@ many speak and what their voices are, and each frame is given to them. Knows no 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -18,13 +19,17 @@ from harken.diarize.attribution import decode, local_scores, piece_scores
 from harken.diarize.clustering import Vectors
 from harken.diarize.segmentation import FRAME, Samples, Segmenter
 from harken.diarize.speakers import find_speakers
-from harken.diarize.timeline import OVERLAP, RATE, SPEECH, Piece, Timeline
+from harken.diarize.timeline import OVERLAP, RATE, SPEECH, Piece, Timeline, tiles
 from harken.diarize.turns import speaking
 from harken.model import SAMPLE_RATE, Diarization
 
 STEP = 148
 """Frames between two windows of the segmentation: 2.5 s."""
-_TRUSTED = 1.0
+_LONG = round(1.6 * RATE), round(0.8 * RATE)
+"""Frames of a piece that voices are learnt from, and between two of them."""
+_SHORT = round(0.9 * RATE), round(0.3 * RATE)
+"""Frames of a piece that is given to a voice, and between two of them."""
+_TRUSTED = 0.7
 """Seconds of speech that a piece to learn voices from has; where there is none so long, shorter ones are taken."""
 _TRUSTED_OVERLAP = 0.2
 """Mean probability of overlap that such a piece has at most."""
@@ -33,8 +38,8 @@ _TRUSTED_OVERLAP = 0.2
 class VoiceEmbedder(Protocol):
     """Turns pieces of speech into voices."""
 
-    def embed(self, pieces: Sequence[Samples]) -> Vectors:
-        """A unit vector for each piece of mono audio at 16 kHz, ``(n, d)``."""
+    def embed_windows(self, samples: Samples, windows: Sequence[tuple[int, int]]) -> Vectors:
+        """A unit vector for each window of a stretch of mono audio at 16 kHz, ``(n, d)``."""
 
 
 class Diarizer:
@@ -67,52 +72,85 @@ class Diarizer:
             order in which they first speak. No turns where nobody speaks. Never more speakers than there are pieces of
             speech, whatever was asked for.
         """
-        timeline, pieces, vectors, duration = self._listen(blocks, on_progress or (lambda _: None))
-        if not pieces:
+        heard = self._listen(blocks, on_progress or (lambda _: None))
+        if not heard.long.pieces:
             return Diarization()
-        learn, seconds = _trusted(pieces, timeline)
+        timeline = heard.timeline
+        learn, seconds = _trusted(heard.long.pieces, timeline)
         voices = find_speakers(
-            vectors[learn],
+            heard.long.vectors[learn],
             seconds[learn],
             num_speakers=num_speakers,
             min_speakers=min_speakers,
             max_speakers=max_speakers,
         )
         speech = timeline.speech >= SPEECH
-        scores = piece_scores(pieces, vectors @ voices.T, len(speech))
-        smooth, active = local_scores(timeline.windows, scores)
-        path = decode(smooth, speech, timeline.change)
-        return speaking(path, speech, timeline.overlap >= OVERLAP, active, smooth, voices, duration)
+        near = piece_scores(heard.short.pieces, heard.short.vectors @ voices.T, len(speech))
+        scores, active = local_scores(timeline.windows, near)
+        path = decode(scores, speech, timeline.change)
+        return speaking(path, speech, timeline.overlap >= OVERLAP, active, scores, voices, heard.duration)
 
-    def _listen(
-        self, blocks: Iterable[Samples], on_progress: Callable[[float], None]
-    ) -> tuple[Timeline, list[Piece], Vectors, float]:
-        timeline = Timeline()
-        stream = self._segmenter.stream(STEP)
-        kept = _Tail()
-        pieces: list[Piece] = []
-        vectors: list[Vectors] = []
+    def _listen(self, blocks: Iterable[Samples], on_progress: Callable[[float], None]) -> _Heard:
+        timeline, stream, kept = Timeline(), self._segmenter.stream(STEP), _Tail()
+        long, short = _Embedded(), _Embedded()
+
+        def embed() -> None:
+            for stretch in timeline.stretches():
+                self._embed(kept.part(stretch), stretch, long, short)
+            kept.forget(timeline.cut)
 
         def take(block: Samples, *, last: bool = False) -> None:
             kept.add(block)
-            heard = stream.feed(block, last=last)
-            for window in heard:
+            for window in stream.feed(block, last=last):
                 timeline.add(window)
-            if last:
-                timeline.finish()
-            if heard:
-                found = timeline.pieces()
-                if found:
-                    pieces.extend(found)
-                    vectors.append(self._embedder.embed([kept.part(piece) for piece in found]))
-                kept.forget(timeline.cut)
+                embed()
                 on_progress(timeline.cut / RATE)
 
         for block in blocks:
             take(np.asarray(block, np.float32))
         take(np.zeros(0, np.float32), last=True)
-        found = np.concatenate(vectors) if vectors else np.zeros((0, 0), np.float32)
-        return timeline, pieces, found, stream.samples / SAMPLE_RATE
+        timeline.finish()
+        embed()
+        on_progress(stream.samples / SAMPLE_RATE)
+        return _Heard(timeline, long, short, stream.samples / SAMPLE_RATE)
+
+    def _embed(self, samples: Samples, stretch: Piece, long: _Embedded, short: _Embedded) -> None:
+        """Embed both kinds of pieces of a stretch together: the network hears it once."""
+        first, second = tiles(stretch, *_LONG), tiles(stretch, *_SHORT)
+        windows = [
+            ((one.start - stretch.start) * FRAME, min((one.end - stretch.start) * FRAME, len(samples)))
+            for one in (*first, *second)
+        ]
+        vectors = self._embedder.embed_windows(samples, windows)
+        long.add(first, vectors[: len(first)])
+        short.add(second, vectors[len(first) :])
+
+
+class _Embedded:
+    """Pieces and their embeddings."""
+
+    def __init__(self) -> None:
+        self.pieces: list[Piece] = []
+        self._vectors: list[Vectors] = []
+
+    def add(self, pieces: Sequence[Piece], vectors: Vectors) -> None:
+        self.pieces.extend(pieces)
+        self._vectors.append(vectors)
+
+    @property
+    def vectors(self) -> Vectors:
+        return np.concatenate(self._vectors)
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What is kept of a recording."""
+
+    timeline: Timeline
+    long: _Embedded
+    short: _Embedded
+    duration: float
+    """Seconds."""
 
 
 class _Tail:

@@ -18,20 +18,18 @@ from harken.model import SAMPLE_RATE
 RATE = SAMPLE_RATE / FRAME
 """Frames a second."""
 
-SPEECH = 0.35
+SPEECH = 0.4
 """Somebody speaks in a frame from this probability on. Below a half: the network hears far microphones badly."""
-OVERLAP = 0.35
+OVERLAP = 0.45
 """Two speak in a frame from this probability on."""
 _CHANGE = 0.5
 """A change of voice, 0 to 1: the share of speech that goes from one local speaker to another."""
-_REACH = round(0.25 * RATE)
+_REACH = round(0.3 * RATE)
 """Frames on each side of a change that are compared."""
+_AUDIBLE = 0.05 * RATE
+"""Frames of speech that there must be on each side."""
 _GAP = round(0.2 * RATE)
 """Frames of silence that do not end a stretch of speech."""
-_PIECE = round(1.6 * RATE)
-"""Frames that are embedded at once, at most."""
-_HOP = round(0.8 * RATE)
-"""Frames between two pieces of one stretch, at most."""
 _SHORTEST = round(0.1 * RATE)
 """Frames that a stretch of speech must have."""
 _LONGEST = round(30 * RATE)
@@ -41,7 +39,7 @@ _GROW = round(600 * RATE)
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A stretch of frames ``[start, end)`` in which one voice is expected."""
+    """Frames ``[start, end)`` in which one voice is expected."""
 
     start: int
     end: int
@@ -94,11 +92,11 @@ class Timeline:
 
     @property
     def cut(self) -> int:
-        """The frame before which all pieces were taken."""
+        """The frame before which all stretches were taken."""
         return self._cut
 
-    def pieces(self) -> list[Piece]:
-        """The pieces of the stretches that have ended since this was last asked."""
+    def stretches(self) -> list[Piece]:
+        """The stretches of one voice that have ended since this was last asked."""
         spoken = runs(self._mean(0, self._cut, self._final) >= SPEECH)
         change = self._mean(2, self._cut, self._final)
         found: list[Piece] = []
@@ -110,8 +108,7 @@ class Timeline:
                 self._cut = begin + start
                 return found
             if end - start >= _SHORTEST:
-                for one, other in _split(change, start, end):
-                    found.extend(_tile(begin + one, begin + other))
+                found.extend(Piece(begin + one, begin + other) for one, other in _split(change, start, end))
         self._cut = self._final
         return found
 
@@ -121,16 +118,17 @@ class Timeline:
 
 
 def _changes(activity: Samples) -> Samples:
-    """How much of the speech around each frame is another's after it than before it, 0 to 1."""
+    """How much of the speech after each frame is not whose it is before, 0 to 1; pauses do not count."""
     frames = len(activity)
     total = np.concatenate((np.zeros((1, activity.shape[1])), np.cumsum(activity, axis=0, dtype=np.float64)))
     at = np.arange(frames)
     before = total[at] - total[np.maximum(at - _REACH, 0)]
     after = total[np.minimum(at + _REACH, frames)] - total[at]
-    # What one loses and another gains: a start or an end of speech alone is no change of voice.
-    lost = np.maximum(before - after, 0).sum(axis=1)
-    gained = np.maximum(after - before, 0).sum(axis=1)
-    return np.asarray(np.minimum(lost, gained) / _REACH, np.float32)
+    # The share of each local speaker; where hardly anybody speaks on one side there is nothing to compare.
+    left, right = before.sum(axis=1, keepdims=True), after.sum(axis=1, keepdims=True)
+    moved = np.abs(before / np.maximum(left, 1e-6) - after / np.maximum(right, 1e-6)).sum(axis=1) / 2
+    heard = np.minimum(1, np.minimum(left, right)[:, 0] / _AUDIBLE)
+    return np.asarray(moved * heard, np.float32)
 
 
 def runs(mask: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
@@ -160,8 +158,9 @@ def _split(change: Samples, start: int, end: int) -> list[tuple[int, int]]:
     return list(zip(borders, [*borders[1:], end], strict=True))
 
 
-def _tile(start: int, end: int) -> list[Piece]:
-    """Pieces of equal length that cover the stretch, half over each other."""
-    length = min(end - start, _PIECE)
-    count = 1 + -(-max(0, end - start - _PIECE) // _HOP)
-    return [Piece(at, at + length) for at in np.linspace(start, end - length, count).round().astype(int).tolist()]
+def tiles(stretch: Piece, length: int, hop: int) -> list[Piece]:
+    """Pieces of ``length`` frames that cover the stretch, ``hop`` frames apart at most; of a shorter one, itself."""
+    length = min(length, stretch.end - stretch.start)
+    count = 1 - (stretch.start + length - stretch.end) // hop
+    starts = np.linspace(stretch.start, stretch.end - length, count).round().astype(int)
+    return [Piece(at, at + length) for at in starts.tolist()]
