@@ -38,6 +38,13 @@ def test_sentences_know_speaker_time_and_segments() -> None:
     ]
 
 
+def test_channels_and_single_speakers_are_named_as_in_files() -> None:
+    split = Transcript((Segment(0, 1, "Hi.", channel=0), Segment(1, 2, "Ho.", channel=1)), "en", 2.0, "base")
+    assert Spoken(split).speakers == ("Channel 1", "Channel 2")
+    alone = Transcript((Segment(0, 1, "Hi.", speaker="S"),), "en", 1.0, "base", speakers=(Speaker("S", name="Anna"),))
+    assert Spoken(alone).speakers == ()
+
+
 def test_every_word_is_in_one_sentence_and_one_paragraph() -> None:
     spoken = Spoken(meeting())
     whole = "".join(spoken.text.split())

@@ -28,8 +28,10 @@ def main(path: str, name: str, threads: int, context: int) -> None:
     parameters.model_alias = {name}
     parameters.n_ctx = context
     parameters.n_parallel = 1
-    parameters.cpuparams.n_threads = threads
-    parameters.cpuparams_batch.n_threads = threads
+    for processors in (parameters.cpuparams, parameters.cpuparams_batch):
+        processors.n_threads = threads
+        # Recognition runs beside it: threads that wait for each other must not spin.
+        processors.poll = 0
     parameters.n_threads_http = 2
     parameters.cache_ram_mib = _CACHE
     parameters.hostnames = ["127.0.0.1"]

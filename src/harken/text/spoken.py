@@ -14,6 +14,7 @@ from itertools import groupby
 
 from harken.model import Segment, Transcript
 from harken.text import sentences, words
+from harken.text.labels import Labels, labels
 from harken.text.results import Source
 
 _LONG_SENTENCE = 60
@@ -58,9 +59,9 @@ class Spoken:
     """What was said, in its order."""
 
     def __init__(self, transcript: Transcript) -> None:
-        labels = {speaker.id: speaker.label for speaker in transcript.speakers}
+        named = _named(transcript)
         self.lines = tuple(
-            Line(index, segment.start, segment.end, _tidy(segment.text), _label(segment.speaker, labels))
+            Line(index, segment.start, segment.end, _tidy(segment.text), named(segment))
             for index, segment in enumerate(transcript.segments)
             if segment.text.strip()
         )
@@ -132,8 +133,15 @@ def _tidy(text: str) -> str:
     return " ".join("".join(one if one.isprintable() else " " for one in text).split())
 
 
-def _label(speaker: str | None, labels: dict[str, str]) -> str | None:
-    return None if speaker is None else _tidy(labels.get(speaker, speaker)) or None
+def _named(transcript: Transcript) -> Labels:
+    """The labels of the segments; of those that a client sends without a list of speakers, what it sends."""
+    listed = labels(transcript)
+
+    def named(segment: Segment) -> str | None:
+        name = listed(segment) if transcript.speakers or segment.speaker is None else segment.speaker
+        return None if name is None else _tidy(name) or None
+
+    return named
 
 
 def _joined(lines: Sequence[Line]) -> str:
