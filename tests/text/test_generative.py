@@ -178,7 +178,7 @@ class TestLongRecordings:
     ) -> None:
         monkeypatch.setattr(reading, "_ROUNDS", 1)
         server.does(self.reader)
-        with pytest.raises(TextTooLong, match="reads 1024 tokens"):
+        with pytest.raises(TextTooLong, match="also as notes"):
             provider(server, 1024).summarise(long_meeting(60))
 
     def test_a_question_reads_the_passages_it_needs(self, server: ChatServer) -> None:

@@ -30,6 +30,8 @@ from harken.text.results import Message, Style, TextResult
 from harken.text.spoken import Spoken, sources
 from harken.text.structured import Asker, Point, Points
 
+_SURE = 0.9
+"""Share of a model's context that is planned with: tokens are only estimated."""
 _READ = 0.9
 """Share of the work that reading a long recording is."""
 _WRITE = 0.25
@@ -51,6 +53,7 @@ class Generative:
 
     def __init__(self, model: LanguageModel) -> None:
         self._model = model
+        self._context = int(model.context * _SURE)
 
     @property
     def name(self) -> str:
@@ -59,7 +62,7 @@ class Generative:
 
     def check_instruction(self, instruction: str) -> None:
         """Any instruction will do, if it leaves room for the recording."""
-        if words.tokens(instruction) > self._model.context * _WRITE:
+        if words.tokens(instruction) > self._context * _WRITE:
             raise TextTooLong(f"the instruction is too long for {self.name}", param="instruction")
 
     def summarise(
@@ -70,7 +73,7 @@ class Generative:
         work = _Work(self._model, transcript, (), watch)
         if not work.spoken.lines:
             return work.nothing()
-        room = min(int(max_length * _JSON) + 150, self._model.context // 3)
+        room = min(int(max_length * _JSON) + 150, self._context // 3)
         items = work.condensed("", room)
         prompt = work.prompter.summary(items, style, max_length)
         found = work.asker.points(prompt, room)
@@ -88,7 +91,7 @@ class Generative:
         work = _Work(self._model, transcript, (instruction,), watch)
         if not work.spoken.lines:
             return work.nothing()
-        room = int(self._model.context * _WRITE)
+        room = int(self._context * _WRITE)
         items = work.condensed(instruction, room)
         done = work.asker.text(work.prompter.formatted(items, instruction), 0.2, room)
         return work.result(done.text, done.segments, cut=done.cut)
@@ -107,8 +110,8 @@ class Generative:
         work = _Work(self._model, transcript, [message.content for message in messages], watch)
         kept = self._recent(messages)
         said = sum(words.tokens(message.content) for message in kept)
-        answer = min(max_tokens, self._model.context // 3)
-        room = self._model.context - OVERHEAD - answer - said
+        answer = min(max_tokens, self._context // 3)
+        room = self._context - OVERHEAD - answer - said
         if room < 1:
             raise TextTooLong(f"the question is too long for {self.name}", param="messages")
         asked = [message.content for message in kept if message.role == "user"]
@@ -121,7 +124,7 @@ class Generative:
     def _recent(self, messages: Sequence[Message]) -> list[Message]:
         """The last message, what the system is told, and as many of the others before it as there is room for."""
         kept = {len(messages) - 1} | {place for place, message in enumerate(messages) if message.role == "system"}
-        left = self._model.context * _HISTORY - sum(words.tokens(messages[place].content) for place in kept)
+        left = self._context * _HISTORY - sum(words.tokens(messages[place].content) for place in kept)
         for place in range(len(messages) - 2, -1, -1):
             if place in kept:
                 continue
@@ -146,7 +149,9 @@ class _Work:
     def condensed(self, purpose: str, answer: int) -> list[Item]:
         """What the model is to read."""
         part = self._watch.part(0.0, _READ)
-        return reading.condensed(self.spoken, purpose, self.prompter, self.asker, self._model.context, answer, part)
+        return reading.condensed(
+            self.spoken, purpose, self.prompter, self.asker, int(self._model.context * _SURE), answer, part
+        )
 
     def result(
         self, text: str, segments: Iterable[int], topics: tuple[str, ...] = (), *, cut: bool = False

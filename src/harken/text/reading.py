@@ -48,7 +48,7 @@ def condensed(
             items += _noted(part, purpose, prompter, asker, int(_NOTES * context))
             if round_ == 0:
                 watch.progress((place + 1) / len(parts))
-    raise TextTooLong(f"the recording is too long for a language model that reads {context} tokens at once")
+    raise TextTooLong("the recording is too long for what the language model reads at once, also as notes")
 
 
 def _noted(part: Sequence[Item], purpose: str, prompter: Prompter, asker: Asker, limit: int) -> list[Item]:
