@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The nouns of harken: words, segments, speakers, transcripts, options and jobs.
+
+Frozen dataclasses and enums, times in seconds, no I/O. Everything else imports this room and it imports nothing of
+harken, so it knows no engine, no database and no dialect.
+"""
+
+from harken.model.jobs import Job, JobState, Lane, Stage, StageKind
+from harken.model.options import Channels, Mode, Options, Task
+from harken.model.plain import (
+    diarization_from,
+    dropped_from,
+    options_from,
+    plain,
+    result_from,
+    segment_from,
+    transcript_from,
+    voice_from,
+    window_from,
+)
+from harken.model.speakers import Diarization, KnownVoice, Speaker, Turn, Voice
+from harken.model.transcript import (
+    SAMPLE_RATE,
+    Coverage,
+    Dropped,
+    DropReason,
+    MediaInfo,
+    Segment,
+    Timing,
+    Transcript,
+    Window,
+    WindowResult,
+    Word,
+)
+
+__all__ = [
+    "SAMPLE_RATE",
+    "Channels",
+    "Coverage",
+    "Diarization",
+    "DropReason",
+    "Dropped",
+    "Job",
+    "JobState",
+    "KnownVoice",
+    "Lane",
+    "MediaInfo",
+    "Mode",
+    "Options",
+    "Segment",
+    "Speaker",
+    "Stage",
+    "StageKind",
+    "Task",
+    "Timing",
+    "Transcript",
+    "Turn",
+    "Voice",
+    "Window",
+    "WindowResult",
+    "Word",
+    "diarization_from",
+    "dropped_from",
+    "options_from",
+    "plain",
+    "result_from",
+    "segment_from",
+    "transcript_from",
+    "voice_from",
+    "window_from",
+]

@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Recordings on their way: jobs, and stages of work on a transcript."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import Any
+
+from harken.model.options import Options
+
+
+class JobState(enum.StrEnum):
+    """The life of a job: queued, processing, then one of the three ends."""
+
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen to the job."""
+        return self in (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
+
+
+class Lane(enum.StrEnum):
+    """Interactive when a caller waits or the audio is short; else batch."""
+
+    INTERACTIVE = "interactive"
+    BATCH = "batch"
+
+
+class StageKind(enum.StrEnum):
+    """What can be done with a transcript, with the recording or without."""
+
+    DIARIZE = "diarize"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One recording to transcribe, from its submission to its end. Times are seconds since the epoch."""
+
+    id: str
+    """UUID."""
+    owner: str
+    """Id of the caller's key; the same for everyone where no keys are set."""
+    state: JobState
+    lane: Lane
+    options: Options
+    filename: str
+    """As the client named it, for display only."""
+    created: float
+    updated: float
+    audio: str | None = None
+    """Key of the recording in the blob store; None once it was swept."""
+    size: int = 0
+    """Bytes of the recording."""
+    duration: float | None = None
+    """Seconds of audio, as far as known."""
+    position: float = 0.0
+    """Seconds of audio that are done."""
+    started: float | None = None
+    ended: float | None = None
+    deadline: float | None = None
+    """When the job fails if it has not ended."""
+    cancel_requested: bool = False
+    error_code: str | None = None
+    error_message: str | None = None
+    warnings: tuple[str, ...] = ()
+    """What the client should know of its request: fields that were ignored, say."""
+    view: dict[str, Any] = field(default_factory=dict)
+    """How the result was asked for (its format, say), as JSON types; only the dialect that made the job reads it."""
+    attempts: int = 0
+    """Times that a worker took the job up and died with it since a window of it was last saved, this time included."""
+    stage: StageKind | None = None
+    """What is being done with the transcript of a running job; None while it is recognised, and once it has ended."""
+
+    @property
+    def progress(self) -> float:
+        """0 to 1; 1 only when completed."""
+        if self.state is JobState.COMPLETED:
+            return 1.0
+        if not self.duration:
+            return 0.0
+        return min(0.99, self.position / self.duration)
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Work on a job's transcript that can fail, be cancelled and be done again without harm to the transcript.
+
+    A job's own stages run before it ends; one that is asked for later runs on a job that has completed. Times are
+    seconds since the epoch.
+    """
+
+    id: str
+    """UUID."""
+    job_id: str
+    kind: StageKind
+    state: JobState
+    created: float
+    updated: float
+    options: dict[str, Any] = field(default_factory=dict)
+    """What it was asked to do, as JSON types; what they mean is the kind's own."""
+    progress: float = 0.0
+    """0 to 1; 1 only when completed."""
+    started: float | None = None
+    ended: float | None = None
+    deadline: float | None = None
+    """When it fails if it has not ended."""
+    cancel_requested: bool = False
+    error_code: str | None = None
+    error_message: str | None = None
+    attempts: int = 0
+    """Times that a worker took it up and died with it, this time included."""
