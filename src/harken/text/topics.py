@@ -80,6 +80,8 @@ _SHORT = 400
 """Words of a recording in which a topic need not be named twice."""
 _SPREAD = 0.4
 """Share of the sentences in which a word is too common to be a topic."""
+_RUNS = 400
+"""Runs of ideographs, the commonest and longest, that are compared with each other."""
 _ONCE = 0.3
 """What a mention counts where nothing shows that a thing is named."""
 
@@ -212,12 +214,13 @@ def _of_runs(sentences: Sequence[str]) -> Topics:
         for run in _HAN.findall(sentence):
             for size in (2, 3, 4):
                 counts.update(run[start : start + size] for start in range(len(run) - size + 1))
-    kept = {name: count for name, count in counts.items() if count >= 2 and not (set(name) & stopwords.RUNNING)}
+    told = [name for name, count in counts.items() if count >= 2 and not (set(name) & stopwords.RUNNING)]
+    told.sort(key=lambda name: (-counts[name] * len(name), name))
+    # What is part of something longer that comes as often is no name of its own.
     whole = [
         name
-        for name, count in kept.items()
-        if not any(name != other and name in other and kept[other] >= count for other in kept)
+        for name in told[:_RUNS]
+        if not any(name != other and name in other and counts[other] >= counts[name] for other in told[:_RUNS])
     ]
-    best = sorted(whole, key=lambda name: (-kept[name] * len(name), name))[:MANY]
-    weights = {term: float(kept[name]) for name in whole for term in words.terms(name)}
-    return Topics(tuple(best), weights)
+    weights = {term: float(counts[name]) for name in whole for term in words.terms(name)}
+    return Topics(tuple(whole[:MANY]), weights)
