@@ -76,7 +76,7 @@ def test_a_doubtful_clip_in_another_language_is_heard_up_to_three_times_more_and
 
 
 def test_a_hearing_that_failed_has_no_vote(vocabulary: WhisperTokens) -> None:
-    said = [("nein", -0.3), ("ja", -1.2), ("ja", -1.2), ("nein da", -0.5)]
+    said = [("Raum", -0.3), ("ja", -1.2), ("ja", -1.2), ("nein", -0.5)]
     decoder = Scripted([hypothesis(vocabulary, text, 0.4, logprob) for text, logprob in said])
     assert vocabulary.decode(searched(vocabulary, decoder, "de", Options()).tokens) == " nein"
 
@@ -90,21 +90,19 @@ def test_where_every_hearing_failed_the_likeliest_is_believed(vocabulary: Whispe
     assert vocabulary.decode(searched(vocabulary, decoder, "de", Options()).tokens) == " nein"
 
 
-def test_the_first_hearing_has_a_vote_too(vocabulary: WhisperTokens) -> None:
-    said = [("tiene", -0.3), ("tienen", -0.3), ("tiene", -0.4)]
+def test_what_was_heard_with_short_context_has_no_vote(vocabulary: WhisperTokens) -> None:
+    said = [("ninho", -0.25), ("nenhum", -0.3), ("ninho", -0.4), ("nenhum", -0.3)]
     decoder = Scripted([hypothesis(vocabulary, text, 0.4, logprob) for text, logprob in said])
-    assert vocabulary.decode(searched(vocabulary, decoder, "es", Options()).tokens) == " tiene"
+    assert vocabulary.decode(searched(vocabulary, decoder, "pt", Options()).tokens) == " nenhum"
 
 
 def test_hearing_ends_when_two_hearings_agree(vocabulary: WhisperTokens) -> None:
-    once = Scripted([hypothesis(vocabulary, text, 0.4, -0.3) for text in ("Ja gut.", "ja, gut")])
+    once = Scripted([hypothesis(vocabulary, text, 0.4, -0.3) for text in ("jagut", "Ja gut.", "ja, gut")])
     assert vocabulary.decode(searched(vocabulary, once, "de", Options()).tokens) in {" Ja gut.", " ja, gut"}
-    twice = Scripted([hypothesis(vocabulary, text, 0.4, -0.3) for text in ("jagut", "ja gut", "ja gut")])
-    assert vocabulary.decode(searched(vocabulary, twice, "de", Options()).tokens) == " ja gut"
 
 
 def test_a_clip_that_needs_more_hearings_does_not_change_its_batch_mate(vocabulary: WhisperTokens) -> None:
-    texts = ["ja", "nein", "ja", "doch", "gut so", "gut so"]
+    texts = ["jaja", "nein", "ja", "doch", "ja", "gut so", "gut so"]
     decoder = Scripted([hypothesis(vocabulary, text, 0.4, -0.3) for text in texts])
     clip = Clip(SAMPLES, [vocabulary.start], "de", SPOKEN)
     searcher = Searcher(cast("Decoder", decoder), vocabulary)

@@ -111,8 +111,11 @@ class Searcher:
             self._vote(found, abroad, clips, given or WIDE)
 
     def _vote(self, found: list[Reading], rows: Sequence[int], clips: Sequence[Clip], search: Search) -> None:
-        """Hear some clips until two hearings of each agree, or there are no more :data:`SHIFTS`; then they vote."""
-        heard = {row: [found[row]] for row in rows}
+        """Hear some clips until two hearings of each agree, or there are no more :data:`SHIFTS`; then they vote.
+
+        What was heard with short context has no vote: in these languages it is wrong more often.
+        """
+        heard: dict[int, list[Reading]] = {row: [] for row in rows}
         for shift in SHIFTS:
             open_ = [row for row in rows if not agreed(_sound(heard[row]))]
             if not open_:
@@ -121,7 +124,8 @@ class Searcher:
                 heard[row].append(item)
         for row, readings in heard.items():
             sound = _sound(readings)
-            found[row] = most_agreed(sound) if sound else max(readings, key=lambda reading: reading.rank)
+            best = max((found[row], *readings), key=lambda reading: reading.rank)
+            found[row] = most_agreed(sound) if sound else best
 
     def _hear(self, clips: Sequence[Clip], search: Search, shift: float = 0.0) -> list[Reading]:
         """Hear clips with all the silence Whisper was trained on, ``shift`` seconds of it before them."""
