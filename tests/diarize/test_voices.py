@@ -12,6 +12,7 @@ import pytest
 from harken.audio.decode import Decoder
 from harken.diarize.diarizer import Diarizer
 from harken.diarize.embedding import Embedder
+from harken.diarize.lines import LINES
 from harken.diarize.segmentation import Samples, Segmenter
 from harken.diarize.voices import LEAST, match, similarity, single, threshold, voiceprint
 from harken.errors import UnusableVoice
@@ -111,6 +112,15 @@ def test_each_voice_is_one_speakers_and_each_speaker_one_voices() -> None:
     assert [item.name for item in match([speaker(0, 10), speaker(1, 5)], [ann])] == [None, "Ann"]
     assert [item.name for item in match([speaker(0, 14)], [ann, bob])] == ["Ann"]
     assert match([speaker(0, 0)], []) == (speaker(0, 0),)
+
+
+def test_what_a_line_does_to_all_voices_is_left_out() -> None:
+    rng = np.random.default_rng(0)
+    ann, bob = (rng.normal(0, 1, LINES.shape[1]) for _ in range(2))
+    far, away = (list(voice + 20 * LINES[0] - 10 * LINES[1]) for voice in (ann, bob))
+    assert abs(similarity(list(ann), list(bob))) < 0.2
+    assert similarity(far, away) == pytest.approx(similarity(list(ann), list(bob)), abs=0.01)
+    assert similarity(list(ann), far) == pytest.approx(1.0, abs=0.01)
 
 
 def test_voices_of_another_model_are_like_nobody() -> None:

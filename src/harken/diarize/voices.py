@@ -11,11 +11,15 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from harken.diarize.diarizer import Diarizer
+from harken.diarize.lines import LINES
 from harken.diarize.segmentation import Samples
 from harken.errors import UnusableVoice
 from harken.model import Diarization, KnownVoice, Speaker
+
+Vector = npt.NDArray[np.float64]
 
 LEAST = 1.5
 """Seconds of speech that a voice can be learnt from, and from which on a speaker is compared with known voices."""
@@ -23,7 +27,7 @@ LEAST = 1.5
 OTHER, OTHER_SHARE = 1.5, 0.1
 """Seconds, and share of the speech, from which on a second speaker is one, not a cough or a stray guess."""
 
-_SECONDS, _SIMILAR = (1.5, 6.0), (0.45, 0.55)
+_SECONDS, _SIMILAR = (1.5, 6.0), (0.5, 0.58)
 """Seconds of speech, and the cosine from which on a voice is the known one. Of little speech the similarity comes out
 lower, for the same voice as for others. With these a stranger is taken for one of ten known voices once in a hundred
 times or less, also where both are heard over one bad line; docs/benchmarks.md has the figures."""
@@ -101,9 +105,15 @@ def match(speakers: Sequence[Speaker], voices: Sequence[KnownVoice]) -> tuple[Sp
 
 
 def similarity(one: Sequence[float], other: Sequence[float]) -> float:
-    """The cosine of two voices; 0 where one of them is none, or they come from different models."""
+    """The cosine of two voices without what lines do to them; 0 where one is none, or they are of different models."""
     if not one or len(one) != len(other):
         return 0.0
-    first, second = np.asarray(one, np.float64), np.asarray(other, np.float64)
+    first, second = _without_line(one), _without_line(other)
     scale = float(np.linalg.norm(first) * np.linalg.norm(second))
     return float(first @ second) / scale if scale else 0.0
+
+
+def _without_line(voice: Sequence[float]) -> Vector:
+    """The voice without the directions in which a telephone or a room moves every voice, if it is of that model."""
+    vector = np.asarray(voice, np.float64)
+    return vector - (LINES @ vector) @ LINES if len(vector) == LINES.shape[1] else vector
