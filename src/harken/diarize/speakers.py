@@ -25,6 +25,8 @@ _ALIKE = 0.25
 """Mean cosine from which two groups are one speaker. Two voices have less on one microphone, but for telephones."""
 _MUCH = 8.0
 """Seconds in a group that is held to more; overlapping pieces count twice."""
+_MUCH_SHARE, _MUCH_LEAST = 0.12, 3.0
+"""The share of all speech that is enough in a short recording, and the seconds that it must be even there."""
 _OWN = 0.56
 """The share of what such groups have in common with themselves from which they are one speaker."""
 _SMALL = 2.0
@@ -80,7 +82,8 @@ def _merged(vectors: Vectors, seconds: Vectors, labels: Labels, low: int) -> Lab
     np.fill_diagonal(alike, -np.inf)
     # Mean cosine of a group's members to each other, themselves left out.
     own = (np.square(sums).sum(axis=1) - sizes) / np.maximum(sizes * (sizes - 1), 1)
-    held = np.logical_and.outer(spoken >= _MUCH, spoken >= _MUCH)
+    enough = max(_MUCH_LEAST, min(_MUCH, _MUCH_SHARE * float(seconds.sum())))
+    held = np.logical_and.outer(spoken >= enough, spoken >= enough)
     needed = np.where(held, np.maximum(_ALIKE, _OWN * np.add.outer(own, own) / 2), _ALIKE)
     names = np.arange(count)
     for _ in range(count - low):
@@ -96,7 +99,7 @@ def _merged(vectors: Vectors, seconds: Vectors, labels: Labels, low: int) -> Lab
         alike[one, one] = alike[other] = -np.inf
         alike[:, one], alike[:, other] = alike[one], -np.inf
         own[one] = (np.square(sums[one]).sum() - sizes[one]) / (sizes[one] * (sizes[one] - 1))
-        much = (spoken >= _MUCH) & (spoken[one] >= _MUCH)
+        much = (spoken >= enough) & (spoken[one] >= enough)
         needed[one] = needed[:, one] = np.where(much, np.maximum(_ALIKE, _OWN * (own + own[one]) / 2), _ALIKE)
     return numbered(names[labels])
 

@@ -17,8 +17,8 @@ _GAP = round(0.2 * RATE)
 """Frames of silence of a speaker that do not end a turn."""
 _SHORTEST = round(0.15 * RATE)
 """Frames that a turn must have."""
-_MARGIN = (-0.1, 0.0, 0.1, 0.2, 0.3)
-_RIGHT = (0.3, 0.4, 0.8, 0.95, 0.99)
+_MARGIN = (-0.3, -0.1, 0.1, 0.2, 0.3, 0.45)
+_RIGHT = (0.45, 0.7, 0.82, 0.9, 0.96, 0.995)
 """How often a turn is right whose voice is nearer to its speaker than to any other by such a margin of cosine."""
 
 
