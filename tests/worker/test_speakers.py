@@ -6,8 +6,9 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
@@ -28,6 +29,7 @@ from harken.errors import (
 from harken.model import SAMPLE_RATE, Diarization, KnownVoice, Lane, Options
 from harken.worker.process import ChildSettings
 from harken.worker.protocol import Diarize, SpeakerModels
+from harken.worker.scheduler import Scheduler, Task
 from harken.worker.speakers import Speakers
 
 SECONDS = 4
@@ -196,14 +198,43 @@ def test_errors_are_answers(make_desk: MakeDesk, tmp_path: Path) -> None:
     assert desk.speakers.crew.pids() == pids
 
 
+@pytest.mark.parametrize(
+    ("natives", "how"),
+    [
+        ("tests.worker.stillborn_natives", "it left with exit code 3"),
+        ("tests.worker.no_such_natives", r"the engine failed .* \(ModuleNotFoundError\)"),
+    ],
+)
 def test_children_that_cannot_start_are_tried_again_for_the_next(
-    make_desk: MakeDesk, monkeypatch: pytest.MonkeyPatch
+    make_desk: MakeDesk, monkeypatch: pytest.MonkeyPatch, natives: str, how: str
 ) -> None:
     monkeypatch.setattr("harken.worker.crew.STARTS", 2)
-    desk = make_desk(natives="tests.worker.stillborn_natives")
+    desk = make_desk(natives=natives)
     for _ in range(2):
-        with pytest.raises(WorkerUnavailable, match="cannot be started: it left with exit code 3"):
+        with pytest.raises(WorkerUnavailable, match=f"cannot be started: {how}"):
             desk.ask("fine").result(60)
+
+
+def test_a_child_that_is_done_stays(make_desk: MakeDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = make_desk()
+    finished = Scheduler.finished
+
+    def slowly(scheduler: Scheduler[object], batch: Sequence[Task[object]]) -> None:
+        time.sleep(0.3)  # longer than whoever asked takes to let go of what is done
+        finished(scheduler, batch)
+
+    monkeypatch.setattr(Scheduler, "finished", slowly)
+    for _ in range(2):
+        assert desk.ask("fine").result(60).speakers
+    assert len(set(desk.asked("fine"))) == 1
+
+
+def test_nobody_waits_for_a_voice_for_ever(make_desk: MakeDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harken.worker.speakers.ANSWER_SECONDS", 1.0)
+    desk = make_desk()
+    with pytest.raises(WorkerUnavailable, match="not learnt within 1 s; try again later"):
+        desk.speakers.voiceprint(desk.recording, desk.models("hang"))
+    assert eventually(lambda: gone(desk.asked("hang")))
 
 
 def test_a_worker_that_stops_says_so(make_desk: MakeDesk) -> None:

@@ -9,6 +9,7 @@ too long is not. Knows no job, only whose turn it is.
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -31,6 +32,8 @@ PREPARE_SECONDS = 60.0
 """How long loading the decoders may take; it is a second."""
 VOICEPRINT_SECONDS = 60.0
 """How long learning a voice may take."""
+ANSWER_SECONDS = 180.0
+"""How long a caller waits for a voice at most, those of others that are learnt before counted in."""
 
 
 class _Errand:
@@ -82,8 +85,15 @@ class Speakers:
         Raises UnusableVoice, MediaError, ModelError, WorkerUnavailable.
         """
         errand = _Errand(Voiceprint(models, path), VOICEPRINT_SECONDS)
+        end = time.monotonic() + ANSWER_SECONDS
+
+        def late() -> bool:
+            if time.monotonic() < end:
+                return False
+            raise WorkerUnavailable(f"the voice was not learnt within {ANSWER_SECONDS:.0f} s; try again later")
+
         try:
-            value = self._ask(errand, Lane.INTERACTIVE, "", lambda _: None, lambda: False)
+            value = self._ask(errand, Lane.INTERACTIVE, "", lambda _: None, late)
         except RecogniserCrashed as error:
             raise CorruptMedia(f"no voice can be learnt from the recording: {error.message}") from None
         return cast("tuple[float, tuple[float, ...]]", value)
@@ -95,8 +105,11 @@ class Speakers:
         self.crew.close()
 
     def begin(self, child: Child) -> None:
-        """Load the decoders; models are loaded with the first errand."""
-        child.ask(Prepare(None), PREPARE_SECONDS)
+        """Load the decoders; models are loaded with the first errand. Raises ChildDied where that cannot be done."""
+        try:
+            child.ask(Prepare(None), PREPARE_SECONDS)
+        except HarkenError as error:
+            raise ChildDied(error.message) from error
 
     def take(self, child: Child, timeout: float) -> list[Task[_Errand]] | None:  # noqa: ARG002
         """The next errand, callers taking turns."""
@@ -112,15 +125,18 @@ class Speakers:
         errand = work[0].item
         with self._changed:
             errand.child = child if errand.wanted else None
-        if errand.child is not None:
-            try:
-                value = child.ask(errand.request, errand.timeout, errand.tell)
-            except HarkenError as error:
-                self._free(work)
-                errand.future.set_exception(error)
-                return
+        if errand.child is None:
+            self._free(work)
+            return
+        # Free before it is told: whoever hears of the end lets go of the errand, and of the child that has it.
+        try:
+            value = child.ask(errand.request, errand.timeout, errand.tell)
+        except HarkenError as error:
+            self._free(work)
+            errand.future.set_exception(error)
+        else:
+            self._free(work)
             errand.future.set_result(value)
-        self._free(work)
 
     def lost(self, child: Child, work: list[Task[_Errand]] | None, death: ChildDied) -> None:  # noqa: ARG002
         """Do once more what was lost, unless it took too long or is not wanted any more."""
@@ -140,7 +156,10 @@ class Speakers:
         elif errand.deaths > 1:
             errand.future.set_exception(RecogniserCrashed(f"it was tried twice, and each time {death.how}"))
         else:
-            self._add(work[0], first=True)
+            try:
+                self._add(work[0], first=True)
+            except WorkerUnavailable as error:
+                errand.future.set_exception(error)
 
     def _ask(
         self,
