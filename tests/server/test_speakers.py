@@ -6,8 +6,11 @@ from __future__ import annotations
 import base64
 import io
 import json
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -17,7 +20,7 @@ import pytest
 import webvtt
 from openai.types.audio import TranscriptionDiarized, TranscriptionTextDoneEvent
 from openai.types.audio.transcription_text_segment_event import TranscriptionTextSegmentEvent
-from tests.server.conftest import PEOPLE, TEXT, until, wav
+from tests.server.conftest import PATIENCE, PEOPLE, TEXT, until, wav
 
 from harken.errors import AudioGone
 from harken.model import Diarization, JobState, Speaker, Transcript
@@ -122,6 +125,45 @@ def test_known_speakers_of_full_size(client: openai.OpenAI, server: Running, rec
         known_speaker_references=[url] * 4,
     )
     assert [voice.name for voice in server.backend.only().options.known_voices] == ["a", "b", "c", "d"]
+
+
+def test_references_are_known_again_by_their_bytes(
+    http: httpx.Client, server: Running, recording: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def send(url: str, name: str = "Zoë") -> httpx.Response:
+        fields = {"known_speaker_names[]": name, "known_speaker_references[]": url}
+        return http.post(JOBS, files={"file": recording}, data=fields, headers={"Idempotency-Key": "k"})
+
+    first = send(reference(2))
+    assert first.status_code == 202
+    monkeypatch.setattr(server.service, "voiceprint", lambda _: (2.0, (0.6000001, 0.8)))  # as of another processor
+    assert send(reference(2)).json()["id"] == first.json()["id"]
+    assert refusal(send(reference(3)))[1] == "idempotency_conflict"
+    assert refusal(send(reference(2), "Eve"))[1] == "idempotency_conflict"
+
+
+def test_voices_that_are_slow_to_learn_hold_up_no_jobs(
+    http: httpx.Client, server: Running, recording: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+
+    def slow(_: Path) -> tuple[float, tuple[float, ...]]:
+        gate.wait(PATIENCE)
+        return 4.5, (0.6, 0.8)
+
+    monkeypatch.setattr(server.service, "voiceprint", slow)
+
+    def enrol(number: int) -> int:
+        return http.post("/v1/voices", files={"file": recording}, data={"name": str(number)}).status_code
+
+    with ThreadPoolExecutor(20) as threads:
+        try:
+            asked = [threads.submit(enrol, number) for number in range(20)]
+            until(lambda: len(server.spooled()) == 20)
+            assert job(http, recording)
+        finally:
+            gate.set()
+        assert [one.result() for one in asked] == [201] * 20
 
 
 def test_references_that_are_too_much(http: httpx.Client, server: Running, recording: bytes) -> None:

@@ -27,6 +27,7 @@ from harken.errors import (
     WorkerUnavailable,
 )
 from harken.model import SAMPLE_RATE, Diarization, KnownVoice, Lane, Options
+from harken.worker.child import HEARD
 from harken.worker.process import ChildSettings
 from harken.worker.protocol import Diarize, SpeakerModels
 from harken.worker.scheduler import Scheduler, Task
@@ -259,5 +260,12 @@ def test_a_voice_is_learnt(make_desk: MakeDesk, tmp_path: Path) -> None:
         file.writeframes(bytes(SAMPLE_RATE))
     with pytest.raises(UnusableVoice, match="no speech"):
         desk.speakers.voiceprint(short, desk.models("fine"))
+    long = tmp_path / "long.wav"
+    with wave.open(str(long), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes(bytes(2 * SAMPLE_RATE * (int(HEARD) + 5)))
+    assert desk.speakers.voiceprint(long, desk.models("fine"))[0] == HEARD
     with pytest.raises(CorruptMedia, match="no voice can be learnt"):
         desk.speakers.voiceprint(desk.recording, desk.models("crash"))

@@ -57,6 +57,8 @@ class Desk:
         # Quick reads and slow submissions do not take each other's threads.
         self._reads = CapacityLimiter(8)
         self._writes = CapacityLimiter(16)
+        # One voice is learnt at a time; those that wait for it must not keep anybody from submitting jobs.
+        self._voices = CapacityLimiter(4)
 
     async def slot(self, request: Request) -> AsyncIterator[None]:
         """A dependency: holds one of the caller's places until the response is sent. Raises TooManyRequests."""
@@ -77,6 +79,10 @@ class Desk:
         """A blocking call that takes a while, in a thread."""
         return await to_thread.run_sync(function, *args, limiter=self._writes)
 
+    async def learn(self, function: Callable[..., T], *args: Any) -> T:
+        """A blocking call that learns voices, which takes seconds, and minutes when many are learnt."""
+        return await to_thread.run_sync(function, *args, limiter=self._voices)
+
     async def submit(
         self,
         request: Request,
@@ -84,6 +90,7 @@ class Desk:
         options: Options,
         *,
         waits: bool,
+        references: tuple[str, ...] = (),
         warnings: tuple[str, ...] = (),
         view: dict[str, Any] | None = None,
     ) -> Job:
@@ -93,7 +100,14 @@ class Desk:
 
         def submit() -> Job:
             return self.service.submit(
-                upload, options, caller, waits=waits, idempotency_key=key, warnings=warnings, view=view
+                upload,
+                options,
+                caller,
+                waits=waits,
+                idempotency_key=key,
+                references=references,
+                warnings=warnings,
+                view=view,
             )
 
         job = await self.work(submit)

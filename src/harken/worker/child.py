@@ -56,6 +56,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+HEARD = 300.0
+"""Seconds of a recording that a voice is learnt from; more of it would take longer and say nothing new."""
 MAX_OPEN = 64
 """Recordings that a child keeps open; beyond, the one not used for longest is opened anew when its turn comes."""
 
@@ -181,7 +183,7 @@ class Hands:
         from harken.diarize.voices import single  # noqa: PLC0415
         from harken.pipeline import diarize  # noqa: PLC0415
 
-        voice = single(diarize(request.path, Options(), self._diarizer(request.models)))
+        voice = single(diarize(request.path, Options(duration=HEARD), self._diarizer(request.models)))
         return voice.seconds, voice.centroid
 
     def _diarizer(self, models: SpeakerModels) -> SpeakerDiarizer:

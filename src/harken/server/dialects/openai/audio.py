@@ -48,8 +48,8 @@ def add(routes: APIRouter, desk: Desk, runtime: shapes.Runtime) -> None:
         return await _serve(request, desk, "translate", runtime)
 
 
-async def submit(request: Request, desk: Desk, task: Task, *, waits: bool) -> tuple[Job, Ask]:
-    """Take a form in and make a job of it.
+async def submit(request: Request, desk: Desk, task: Task, *, waits: bool) -> tuple[Job, View, bool]:
+    """Take a form in and make a job of it; with it how its result is to be told, and whether as a stream.
 
     What the fields say is checked before the recording is read, as far as they come before it, and again at the end.
     """
@@ -66,16 +66,25 @@ async def submit(request: Request, desk: Desk, task: Task, *, waits: bool) -> tu
     async with desk.spool.receive(request, check=early, long=long) as (form, upload):
         asked = await desk.call(ask, form)
         options = await speakers.known(request, desk, asked.speakers, asked.options)
-        job = await desk.submit(request, upload, options, waits=waits, warnings=asked.warnings, view=asked.view.plain())
-    return job, asked
+        job = await desk.submit(
+            request,
+            upload,
+            options,
+            waits=waits,
+            references=asked.speakers.digests,
+            warnings=asked.warnings,
+            view=asked.view.plain(),
+        )
+    # Not all that was asked: it may hold recordings, and a request may wait for long.
+    return job, asked.view, asked.stream
 
 
 async def _serve(request: Request, desk: Desk, task: Task, runtime: shapes.Runtime) -> Response:
-    job, asked = await submit(request, desk, task, waits=True)
-    if asked.stream:
-        return await _streamed(request, desk, job, asked.view)
+    job, view, stream = await submit(request, desk, task, waits=True)
+    if stream:
+        return await _streamed(request, desk, job, view)
     job, transcript = await desk.transcript(request, job)
-    return await desk.call(shapes.answer, job, transcript, asked.view, runtime)
+    return await desk.call(shapes.answer, job, transcript, view, runtime)
 
 
 def _last(job: Job, transcript: Transcript, view: View) -> list[dict[str, Any]]:

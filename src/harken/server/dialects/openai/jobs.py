@@ -37,7 +37,7 @@ def add(routes: APIRouter, desk: Desk, runtime: shapes.Runtime) -> None:
         responses=schema.responses(schema.ACCEPTED, schema.UPLOAD_ERRORS),
     )
     async def submit(request: Request) -> JSONResponse:
-        job, _ = await audio.submit(request, desk, "transcribe", waits=False)
+        job, _, _ = await audio.submit(request, desk, "transcribe", waits=False)
         return JSONResponse(
             job_shape(job), status_code=202, headers={"Location": request.url_for("job", job_id=job.id).path}
         )

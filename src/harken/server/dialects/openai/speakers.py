@@ -7,6 +7,7 @@ enrolled voices. Knows the service for the voices, and no answer.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -44,6 +45,8 @@ class Speakers:
     names: tuple[str, ...] = ()
     references: tuple[bytes, ...] = ()
     """Recordings, one for each of the names; none where the names are of enrolled voices."""
+    digests: tuple[str, ...] = ()
+    """SHA-256 of each of them."""
 
 
 def read(fields: Fields, response_format: str) -> Speakers:
@@ -65,7 +68,8 @@ def read(fields: Fields, response_format: str) -> Speakers:
     if wanted is False and asking:
         raise fields.bad("diarize", f"is false, yet {asking[0]} asks for speakers")
     recordings = tuple(_recording(fields, number, url) for number, url in enumerate(references, 1))
-    return Speakers({"diarize": bool(wanted or asking), **number}, names, recordings)
+    digests = tuple(hashlib.sha256(recording).hexdigest() for recording in recordings)
+    return Speakers({"diarize": bool(wanted or asking), **number}, names, recordings, digests)
 
 
 def _recording(fields: Fields, number: int, url: str) -> bytes:
@@ -96,7 +100,7 @@ async def known(request: Request, desk: Desk, asked: Speakers, options: Options)
                 "every reference needs its name, and every name its reference",
                 param=f"{REFERENCES}[]",
             )
-        voices = await desk.work(_voices, desk, names, references)
+        voices = await desk.learn(_voices, desk, names, references)
         return options.but(known_voices=voices)
     if names:
         enrolled = {voice.name for voice in await desk.call(desk.service.voices, desk.caller(request))}

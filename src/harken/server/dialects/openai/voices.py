@@ -46,7 +46,7 @@ def add(routes: APIRouter, desk: Desk) -> None:
             def learn() -> Voice:
                 return desk.service.enrol(name, upload.path, desk.caller(request))
 
-            return JSONResponse(voice_shape(await desk.work(learn)), status_code=201)
+            return JSONResponse(voice_shape(await desk.learn(learn)), status_code=201)
 
     @routes.delete(
         "/voices/{name:path}",
