@@ -57,10 +57,14 @@ def test_one_voice_that_varies_stays_one() -> None:
 
 
 def test_pieces_with_two_voices_in_them_are_no_speaker() -> None:
-    who = voices(2)
-    both = said(unit(who.sum(axis=0, keepdims=True))[0], 4, seed=9)
-    vectors = np.concatenate((meeting(who), both))
+    who = voices(3)
+    both = said(unit((0.5 * who[0] + 0.45 * who[1] + 0.74 * who[2])[None])[0], 9, seed=9)
+    vectors = np.concatenate((meeting(who[:2], pieces=30), both))
     assert len(find_speakers(vectors, ones(vectors))) == 2
+    # As near to one, but with nothing of a second: somebody who sounds like the first.
+    alike = said(unit((0.5 * who[0] + 0.87 * who[2])[None])[0], 9, seed=9)
+    vectors = np.concatenate((meeting(who[:2], pieces=30), alike))
+    assert len(find_speakers(vectors, ones(vectors))) == 3
 
 
 def test_a_word_of_somebody_else_is_a_speaker_only_if_like_nobody() -> None:
