@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from tests.worker.conftest import seam
+from tests.worker.conftest import eventually, seam
 
 from harken.errors import CorruptMedia, WorkerUnavailable
 from harken.worker.process import ChildSettings
@@ -52,5 +53,50 @@ def test_headers_that_take_too_long_are_given_up(tmp_path: Path, monkeypatch: py
         for _ in range(2):
             with pytest.raises(WorkerUnavailable, match="not read within"):
                 readers.probe(tmp_path / "hanging")
+        assert not readers._waiting, "who gave up is forgotten"
     finally:
         readers.close()
+
+
+def test_a_second_child_takes_no_memory_for_decoders_until_the_first_is_held_up(
+    tmp_path: Path, beckett_wav: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harken.worker.readers._SPARE", 600.0)
+    readers = Readers(2, ChildSettings("harken-probe"), pytest.fail)
+    try:
+        assert eventually(lambda: len(readers.crew.pids()) == 2)
+        for _ in range(5):
+            assert readers.probe(beckett_wav).duration == pytest.approx(9.98, abs=0.1)
+        assert [_decodes(pid) for pid in readers.crew.pids()].count(True) == 1
+        os.mkfifo(tmp_path / "hanging")
+        with ThreadPoolExecutor(1) as threads:
+            hung = threads.submit(readers.probe, tmp_path / "hanging")
+            assert eventually(lambda: not readers._waiting)
+            monkeypatch.setattr("harken.worker.readers._SPARE", 0.0)
+            assert readers.probe(beckett_wav).channels == 1
+            assert [_decodes(pid) for pid in readers.crew.pids()] == [True, True]
+            readers.close()
+            with pytest.raises(WorkerUnavailable, match="stopping"):
+                hung.result(60)
+    finally:
+        readers.close()
+
+
+def test_where_the_prepared_child_dies_another_is_prepared(beckett_wav: Path) -> None:
+    readers = Readers(2, ChildSettings("harken-probe"), pytest.fail)
+    try:
+        assert eventually(lambda: any(_decodes(pid) for pid in readers.crew.pids()))
+        [first] = [pid for pid in readers.crew.pids() if _decodes(pid)]
+        os.kill(first, signal.SIGKILL)
+        assert eventually(lambda: any(_decodes(pid) for pid in readers.crew.pids() if pid != first))
+        assert readers.probe(beckett_wav).channels == 1
+    finally:
+        readers.close()
+
+
+def _decodes(pid: int) -> bool:
+    """Whether a process has loaded FFmpeg."""
+    try:
+        return "libavcodec" in Path(f"/proc/{pid}/maps").read_text(encoding="utf-8")
+    except OSError:
+        return False

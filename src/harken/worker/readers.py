@@ -4,7 +4,8 @@
 A recording stays open in the child that planned its first chapter, and later chapters are planned there; when that
 child is busy with another recording for long, or died, any other opens it anew and decodes forward. What was lost with
 a child is tried once more; a second death is the recording's own fault. Headers that a child
-hung on are not read again. Knows no recogniser.
+hung on are not read again. One child is prepared; the others take no memory for decoders until it is held up. Knows no
+recogniser.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ ANSWER_SECONDS = 60.0
 """How long a caller waits for headers at most, those of others that are read before counted in."""
 _LOYALTY = 2.0
 """Seconds that a recording waits for the child that has it open, while that one is busy with another."""
+_SPARE = 1.0
+"""Seconds that anything waits for a child that is prepared, before one that is not has to do it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,7 @@ class Readers:
         self._changed = threading.Condition()
         self._waiting: list[_Errand] = []
         self._open: dict[str, Child] = {}
+        self._prepared: set[Child] = set()
         self._closed = False
         self.crew: Crew[_Errand] = Crew(size, child, self, self._not_started)
 
@@ -120,11 +124,18 @@ class Readers:
         self.crew.close()
 
     def begin(self, child: Child) -> None:
-        """Load what the first recording needs."""
+        """Load what the first recording needs, in one child."""
+        with self._changed:
+            if self._prepared:
+                return
+            self._prepared.add(child)
         try:
             child.ask(Prepare(self._detector), self._plan_timeout)
         except HarkenError as error:
             log.warning("the speech detector is not loaded ahead: %s", error.message)
+        except ChildDied:
+            self._prepared.discard(child)
+            raise
 
     def take(self, child: Child, timeout: float) -> _Errand | None:
         """The next errand for this child, interactive ones first."""
@@ -135,6 +146,7 @@ class Readers:
                 if mine:
                     errand = min(mine, key=lambda item: (item.lane is Lane.BATCH, item.since))
                     self._waiting.remove(errand)
+                    self._prepared.add(child)
                     if isinstance(errand.request, Plan):
                         self._open[errand.request.job] = child
                     elif isinstance(errand.request, Close):
@@ -143,7 +155,7 @@ class Readers:
                 left = end - time.monotonic()
                 if left <= 0:
                     break
-                self._changed.wait(left)
+                self._changed.wait(min(left, _SPARE) if self._waiting else left)
             return None
 
     def do(self, child: Child, work: _Errand) -> None:
@@ -162,6 +174,7 @@ class Readers:
     def lost(self, child: Child, work: _Errand | None, death: ChildDied) -> None:
         """Do what was lost once more; the other recordings are opened anew when their turn comes."""
         with self._changed:
+            self._prepared.discard(child)
             for job in [job for job, owner in self._open.items() if owner is child]:
                 del self._open[job]
             if work is None or isinstance(work.request, Close):
@@ -210,9 +223,12 @@ class Readers:
 
     def _suits(self, errand: _Errand, child: Child) -> bool:
         owner = None if errand.job is None else self._open.get(errand.job)
+        waited = time.monotonic() - errand.since
+        if owner is None and self._prepared and child not in self._prepared:
+            return waited > _SPARE
         if owner is None or owner is child:
             return True
-        return isinstance(errand.request, Plan) and time.monotonic() - errand.since > _LOYALTY
+        return isinstance(errand.request, Plan) and waited > _LOYALTY
 
     def _ended(self, errand: _Errand, *, done: bool) -> None:
         if done and isinstance(errand.request, Plan):
