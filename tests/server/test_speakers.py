@@ -148,7 +148,7 @@ def test_voices_that_are_slow_to_learn_hold_up_no_jobs(
     gate = threading.Event()
 
     def slow(_: Path) -> tuple[float, tuple[float, ...]]:
-        gate.wait(PATIENCE)
+        assert gate.wait(PATIENCE), "the job waited for the voices"
         return 4.5, (0.6, 0.8)
 
     monkeypatch.setattr(server.service, "voiceprint", slow)
@@ -159,7 +159,7 @@ def test_voices_that_are_slow_to_learn_hold_up_no_jobs(
     with ThreadPoolExecutor(20) as threads:
         try:
             asked = [threads.submit(enrol, number) for number in range(20)]
-            until(lambda: len(server.spooled()) == 20)
+            until(lambda: [path.stat().st_size for path in server.spooled()] == [len(recording)] * 20)
             assert job(http, recording)
         finally:
             gate.set()
