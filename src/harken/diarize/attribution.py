@@ -77,9 +77,10 @@ def decode(scores: Frames, speech: npt.NDArray[np.bool_], change: Samples) -> np
     frames, speakers = scores.shape
     if speakers < 2 or not frames:
         return np.zeros(frames, np.intp)
-    gain = np.where(speech[:, None], scores, 0) / np.float32(RATE)
+    heard = speech.tolist()
+    second = np.float32(1 / RATE)
     cost = (_SWITCH - (_SWITCH - _SWITCH_AT_CHANGE) * np.minimum(1, change)).tolist()
-    best = gain[0].copy()
+    best = scores[0] * second * heard[0]
     came = np.zeros(frames, np.intp)
     stays = np.ones((frames, speakers), bool)
     for at in range(1, frames):
@@ -88,7 +89,8 @@ def decode(scores: Frames, speech: npt.NDArray[np.bool_], change: Samples) -> np
         came[at] = lead
         np.greater_equal(best, switched, out=stays[at])
         np.maximum(best, switched, out=best)
-        best += gain[at]
+        if heard[at]:
+            best += scores[at] * second
     path = np.empty(frames, np.intp)
     now = int(best.argmax())
     for at in range(frames - 1, -1, -1):

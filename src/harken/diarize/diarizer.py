@@ -85,8 +85,9 @@ class Diarizer:
             max_speakers=max_speakers,
         )
         speech = timeline.speech >= SPEECH
-        near = piece_scores(heard.short.pieces, heard.short.vectors @ voices.T, len(speech))
-        scores, active = local_scores(timeline.windows, near)
+        scores, active = local_scores(
+            timeline.windows, piece_scores(heard.short.pieces, heard.short.vectors @ voices.T, len(speech))
+        )
         path = decode(scores, speech, timeline.change)
         return speaking(path, speech, timeline.overlap >= OVERLAP, active, scores, voices, heard.duration)
 
