@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 
 import pytest
 
@@ -32,7 +33,7 @@ def test_everyone_gets_their_own_answer_from_one_thread() -> None:
 
 
 def test_an_error_reaches_who_asked_and_nobody_else() -> None:
-    async def main() -> tuple[object, object]:
+    async def main() -> str:
         poller = Poller()
         asked = 0
 
@@ -44,11 +45,12 @@ def test_an_error_reaches_who_asked_and_nobody_else() -> None:
         def bad() -> None:
             raise LookupError("gone")
 
-        return await asyncio.gather(poller.until(good), poller.until(bad), return_exceptions=True)
+        waiting = asyncio.create_task(poller.until(good))
+        with pytest.raises(LookupError, match="gone"):
+            await poller.until(bad)
+        return await waiting
 
-    good, bad = asyncio.run(main())
-    assert good == "yes"
-    assert isinstance(bad, LookupError)
+    assert asyncio.run(main()) == "yes"
 
 
 def test_who_stops_waiting_is_asked_for_no_more() -> None:
@@ -64,10 +66,59 @@ def test_who_stops_waiting_is_asked_for_no_more() -> None:
             await asyncio.wait_for(poller.until(never), 0.2)
         before = asked
         assert before > 1
-        assert await poller.until(lambda: "later") == "later"
+        looks = iter(range(10))
+        assert await poller.until(lambda: "later" if next(looks) == 9 else None) == "later"
         assert asked <= before + 1
 
     asyncio.run(main())
+
+
+def test_what_has_no_answer_is_asked_less_often_and_news_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harken.server.polling.GROWTH", 1e9)
+    monkeypatch.setattr("harken.server.polling.LAST", 3600.0)
+
+    async def main() -> None:
+        poller = Poller()
+        asked = 0
+        twice = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def never() -> None:
+            nonlocal asked
+            asked += 1
+            if asked == 2:
+                loop.call_soon_threadsafe(twice.set)
+
+        waiting = asyncio.create_task(poller.until(never))
+        await asyncio.wait_for(twice.wait(), 30)
+        for _ in range(5):
+            assert await asyncio.wait_for(poller.until(lambda: "at once"), 30) == "at once"
+        await asyncio.sleep(0.3)  # time enough to ask fifteen times, at the first pace
+        assert asked == 2
+        waiting.cancel()
+
+    asyncio.run(main())
+
+
+def test_asking_takes_a_fifth_of_a_core_at_most() -> None:
+    rounds, seconds = 8, 0.02
+
+    async def main() -> float:
+        poller = Poller()
+        looks = iter(range(rounds))
+
+        def heavy() -> str | None:
+            end = time.thread_time() + seconds
+            while time.thread_time() < end:
+                pass
+            return "done" if next(looks) == rounds - 1 else None
+
+        began = time.monotonic()
+        assert await poller.until(heavy) == "done"
+        return time.monotonic() - began
+
+    # The pause after the last round is nobody's wait.
+    assert asyncio.run(main()) >= seconds * (5 * (rounds - 1) + 1)
 
 
 def test_a_bucket_refills_evenly_and_callers_have_their_own() -> None:
