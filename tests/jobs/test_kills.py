@@ -132,7 +132,9 @@ def test_chaos(house: House) -> None:
         until(lambda: sum(not house.store.job(job.id).state.ended for job in jobs) < 16)
         for lane in (Lane.BATCH, Lane.INTERACTIVE):
             size = chance.randint(3, 12)
-            job = house.submit(windows=size, each=0.1, owner=str(len(jobs) % 3), lane=lane)
+            diarize = chance.random() < 0.5
+            owner = str(len(jobs) % 3)
+            job = house.submit(windows=size, each=0.1, owner=owner, lane=lane, options={"diarize": diarize})
             jobs.append(job)
             sizes[job.id] = size
         last = jobs[-1]
@@ -145,7 +147,11 @@ def test_chaos(house: House) -> None:
     assert [(job.state, job.error_code) for job in ended] == [(JobState.COMPLETED, None)] * len(jobs)
     for job in jobs:
         assert house.texts(job) == _texts(sizes[job.id])
-    again = len(house.folder.done()) - sum(sizes.values())
-    print(f"{len(jobs)} jobs, {sum(sizes.values())} windows, {kills} kills, {again} windows done again")
+        found = house.store.transcript(job.id)
+        assert found is not None
+        assert (len(found.speakers), found.warnings) == (2 if job.options.diarize else 0, ())
+    due = sum(sizes.values()) + sum(job.options.diarize for job in jobs)
+    again = len(house.folder.done()) - due
+    print(f"{len(jobs)} jobs, {due} windows and stages, {kills} kills, {again} of them done again")
     assert kills >= 3
     assert again <= kills * AT_ONCE, "no more than what was under way"

@@ -173,13 +173,13 @@ def test_deleting_a_job_in_its_stage_stops_it(house: House, start_executor: Star
         house.store.job(job.id)
 
 
-def test_a_killed_worker_costs_the_stage_alone(house: House) -> None:
+def test_a_killed_worker_costs_the_stage_alone(house: House, start_executor: StartExecutor) -> None:
     job = submit(house, windows=6, hold=[SPEAKERS])
     first = house.worker().wait_ready()
     house.reached(job, SPEAKERS)
     first.kill()
     house.open(job, SPEAKERS)
-    house.worker(dead_after=3600.0).wait_ready()
+    start_executor(dead_after=3600.0)
     assert house.ended(job).state is JobState.COMPLETED
     assert house.recognised(job) == [0, 1, 2, 3, 4, 5, SPEAKERS]
     assert speakers(transcript(house, job)) == ["SPEAKER_00", "SPEAKER_01"] * 3
@@ -202,10 +202,14 @@ def test_a_stage_that_kills_worker_after_worker_is_given_up(house: House, start_
     assert "workers took it up" in transcript(house, job).warnings[0]
 
 
-def test_orderly_restarts_do_not_count(house: House, start_executor: StartExecutor) -> None:
+def test_orderly_restarts_do_not_count(
+    house: House, start_executor: StartExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for room in ("stages", "workflows"):
+        monkeypatch.setattr(f"harken.jobs.{room}.MAX_ATTEMPTS", 2)
     chapter = house.submit(windows=2, hold=[0])
     stage = submit(house, windows=1, hold=[SPEAKERS])
-    for _ in range(2 * MAX_ATTEMPTS):
+    for _ in range(2):
         executor = start_executor()
         until(lambda executor=executor: executor.running() == {chapter.id, stage.id})  # type: ignore[misc]
         house.reached(chapter, 0)
@@ -276,7 +280,7 @@ def test_the_old_transcript_stays_until_there_is_a_new_one(house: House, start_e
     assert len(transcript(house, job).speakers) == 4
 
 
-def test_a_stage_again_survives_its_worker(house: House) -> None:
+def test_a_stage_again_survives_its_worker(house: House, start_executor: StartExecutor) -> None:
     job = house.submit(windows=3, hold=[SPEAKERS])
     first = house.worker().wait_ready()
     house.ended(job)
@@ -284,7 +288,7 @@ def test_a_stage_again_survives_its_worker(house: House) -> None:
     house.reached(job, SPEAKERS)
     first.kill()
     house.open(job, SPEAKERS)
-    house.worker(dead_after=3600.0).wait_ready()
+    start_executor(dead_after=3600.0)
     done = ended(house, stage)
     assert (done.state, done.attempts) == (JobState.COMPLETED, 2)
     assert house.recognised(job) == [0, 1, 2, SPEAKERS]
