@@ -102,6 +102,15 @@ class TestSummaries:
         assert found.text.startswith("The billing migration is the most urgent")
         assert 3 in {source.index for source in found.sources}
 
+    def test_what_is_whole_of_an_answer_that_was_cut_off_is_used(self, server: ChatServer) -> None:
+        whole = json.loads(GOOD)
+        cut = json.dumps({"topics": whole["topics"], "points": whole["points"]})[:-30]
+        server.says(completion(cut, "length"))
+        found = provider(server).summarise(meeting())
+        assert found.text.endswith("with Stripe ends in March.")
+        assert found.topics == ("billing migration", "design specs")
+        assert len(server.asked) == 1
+
     def test_asks_once_more_for_what_it_cannot_read(self, server: ChatServer) -> None:
         server.says(completion("I would rather not."), completion(GOOD))
         assert provider(server).summarise(meeting()).text.startswith("The billing")

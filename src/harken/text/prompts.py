@@ -51,13 +51,15 @@ _STYLES: dict[Style, str] = {
     "key_points": "Each point is one decision, result or fact that matters, the most important first.",
 }
 _POINTS = (
-    'Answer with a JSON object and nothing else: {"points": [{"text": "...", "segments": [1, 2]}], "topics": ["..."]}. '
+    'Answer with a JSON object and nothing else: {"topics": ["..."], "points": [{"text": "...", "segments": [1, 2]}]}. '
     '"segments" are the numbers of the segments that a point rests on; "topics" are up to 8 subjects of one to three '
     "words."
 )
 POINTS_SCHEMA = {
     "type": "object",
     "properties": {
+        # First, so that they are there when an answer is cut off.
+        "topics": {"type": "array", "items": {"type": "string"}},
         "points": {
             "type": "array",
             "items": {
@@ -70,9 +72,8 @@ POINTS_SCHEMA = {
                 "additionalProperties": False,
             },
         },
-        "topics": {"type": "array", "items": {"type": "string"}},
     },
-    "required": ["points", "topics"],
+    "required": ["topics", "points"],
     "additionalProperties": False,
 }
 _CITE = (

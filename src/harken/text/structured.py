@@ -6,8 +6,10 @@ Knows what an answer must not be; the tasks know what it is for.
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -22,6 +24,8 @@ _MORE = 4
 """Times as many tokens are given to a model that did not get to its answer."""
 
 Read = TypeVar("Read")
+
+_DECODER = json.JSONDecoder(strict=False)
 
 
 class Unusable(Exception):
@@ -127,11 +131,10 @@ def parse(text: str) -> Any:
     Raises:
         Unusable: there is none.
     """
-    decoder = json.JSONDecoder(strict=False)
     start = text.find("{")
     while start >= 0:
         try:
-            found, _ = decoder.raw_decode(text, start)
+            found, _ = _DECODER.raw_decode(text, start)
         except (ValueError, RecursionError):
             start = text.find("{", start + 1)
         else:
@@ -142,13 +145,31 @@ def parse(text: str) -> Any:
 def _read_points(text: str) -> Points:
     found = parse(text)
     if not isinstance(found, dict) or not isinstance(found.get("points"), list):
-        raise Unusable('it has no list "points"')
+        # The object did not come whole: what was read is one of its points, or nothing of ours.
+        found = {"points": list(_whole(text)), "topics": _strings(text)}
     points = tuple(point for one in found["points"] if (point := _read_point(one)) is not None)
     if not points:
         raise Unusable('its "points" say nothing')
     topics = found.get("topics")
     named = [_line(topic) for topic in topics if isinstance(topic, str)] if isinstance(topics, list) else []
     return Points(points, tuple(dict.fromkeys(topic for topic in named if topic)))
+
+
+def _whole(text: str) -> Iterator[Any]:
+    """The points that are whole in an answer that was cut off: asking again would take as long and end there too."""
+    for start in re.finditer(r'\{\s*"text"', text):
+        with contextlib.suppress(ValueError, RecursionError):
+            yield _DECODER.raw_decode(text, start.start())[0]
+
+
+def _strings(text: str) -> list[Any]:
+    """The topics of an answer that was cut off."""
+    start = re.search(r'"topics"\s*:\s*(?=\[)', text)
+    if start is not None:
+        with contextlib.suppress(ValueError, RecursionError):
+            found = _DECODER.raw_decode(text, start.end())[0]
+            return found if isinstance(found, list) else []
+    return []
 
 
 def _read_point(found: object) -> Point | None:
