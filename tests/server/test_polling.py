@@ -89,7 +89,7 @@ def test_what_has_no_answer_is_asked_less_often_and_news_at_once(monkeypatch: py
             if asked == 2:
                 loop.call_soon_threadsafe(twice.set)
 
-        waiting = asyncio.create_task(poller.until(never))
+        waiting: asyncio.Task[None] = asyncio.create_task(poller.until(never))
         await asyncio.wait_for(twice.wait(), 30)
         for _ in range(5):
             assert await asyncio.wait_for(poller.until(lambda: "at once"), 30) == "at once"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -50,13 +51,41 @@ def test_a_mistake_of_ours_stays_one(tmp_path: Path) -> None:
     engine.dispose()
 
 
-def test_a_connection_that_a_restart_cut_is_made_anew(engine: sa.Engine) -> None:
-    if engine.dialect.name == "sqlite":
-        return
+def test_no_connection_is_free(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine.pool, "_timeout", 0.1)
+    with contextlib.ExitStack() as stack:
+        for _ in range(40):
+            stack.enter_context(engine.connect())
+        with pytest.raises(sa.exc.TimeoutError):
+            SqlStore(engine).ping()
+        speak_plainly(engine)
+        with pytest.raises(StoreUnavailable, match="in use"):
+            SqlStore(engine).ping()
+    with pytest.raises(JobNotFound):
+        SqlStore(engine).job("none")
+    engine.dispose()
+    assert engine.pool.recreate().plainly, "also after a fork"  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+def test_connections_that_a_restart_cut_are_made_anew(engine: sa.Engine, database: str) -> None:
     speak_plainly(engine)
     store = SqlStore(engine)
-    store.ping()
-    with engine.connect() as connection, pytest.raises(StoreUnavailable):
-        connection.execute(sa.select(sa.func.pg_terminate_backend(sa.func.pg_backend_pid())))
+    with engine.connect() as connection:
+        held = connection.scalar(sa.select(sa.func.pg_backend_pid()))
+        _cut(database, held)
+        with pytest.raises(StoreUnavailable):
+            connection.execute(sa.select(1))
+    with engine.connect() as connection:
+        held = connection.scalar(sa.select(sa.func.pg_backend_pid()))
+    _cut(database, held)
+    # The cut one lies in the pool.
     with pytest.raises(JobNotFound):
         store.job("none")
+
+
+def _cut(database: str, backend: int | None) -> None:
+    engine = connect(database)
+    with engine.connect() as connection:
+        assert connection.scalar(sa.select(sa.func.pg_terminate_backend(backend, 10_000)))
+    engine.dispose()

@@ -24,6 +24,8 @@ BUSY = 30.0
 
 _POOL = 10
 _OVERFLOW = 30
+_FREE_SECONDS = 10.0
+"""How long a caller waits for a connection while all of them are in use."""
 _START_LOCK = 0x6861726B656E
 """Key of the advisory lock under which a PostgreSQL database is prepared."""
 
@@ -34,8 +36,36 @@ def connect(database: Path | str) -> sa.Engine:
         return _sqlite(database)
     url = sa.make_url(database).set(drivername="postgresql+psycopg")
     return sa.create_engine(
-        url, pool_size=_POOL, max_overflow=_OVERFLOW, pool_pre_ping=True, connect_args={"application_name": "harken"}
+        url,
+        poolclass=_Pool,
+        pool_size=_POOL,
+        max_overflow=_OVERFLOW,
+        pool_timeout=_FREE_SECONDS,
+        pool_pre_ping=True,
+        connect_args={"application_name": "harken"},
     )
+
+
+class _Pool(sa.QueuePool):
+    """A pool that can be told to :func:`speak_plainly`: engines have no event for one that has run dry."""
+
+    plainly = False
+
+    def connect(self) -> sa.PoolProxiedConnection:
+        """A connection. Raises StoreUnavailable, or SQLAlchemy's own TimeoutError."""
+        try:
+            return super().connect()
+        except sa.exc.TimeoutError as error:
+            if not self.plainly:
+                raise
+            raise StoreUnavailable("every connection to the database is in use; try again in a moment") from error
+
+    def recreate(self) -> sa.QueuePool:
+        """A new one, which speaks alike."""
+        pool = super().recreate()
+        assert isinstance(pool, _Pool)
+        pool.plainly = self.plainly
+        return pool
 
 
 def is_sqlite(engine: sa.Engine | sa.Connection) -> bool:
@@ -48,6 +78,8 @@ def speak_plainly(engine: sa.Engine) -> None:
 
     For processes whose callers are told. A worker needs no such thing: it waits until the database is back.
     """
+    if isinstance(engine.pool, _Pool):
+        engine.pool.plainly = True
 
     @event.listens_for(engine, "handle_error", retval=True)
     def _tell(context: sa.ExceptionContext) -> HarkenError | None:
@@ -76,8 +108,10 @@ def _sqlite(path: Path) -> sa.Engine:
     path.parent.mkdir(parents=True, exist_ok=True)
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=str(path)),
+        poolclass=_Pool,
         pool_size=_POOL,
         max_overflow=_OVERFLOW,
+        pool_timeout=_FREE_SECONDS,
         connect_args={"timeout": BUSY},
     )
 
