@@ -3,14 +3,17 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+import psycopg
 import pytest
 from tests.fake_runner import Folder, build
 from tests.jobs.house import House, until
+from tests.postgres import fresh_database
 
 import harken.jobs.engine
 from harken.jobs.engine import DurableJobs
@@ -24,12 +27,50 @@ class StartExecutor(Protocol):
     def __call__(self, **how: Any) -> WorkerExecutor: ...
 
 
-@pytest.fixture
-def house(database: Path | str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[House]:
+def _prepare(database: Path | str) -> None:
     engine = connect(database)
     with preparing(engine):
         harken.jobs.engine.prepare(engine)
         upgrade(engine)
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def prepared_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("prepared") / "harken.sqlite"
+    _prepare(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def prepared_database(postgres_server: str) -> str:
+    """Name of a database; the queue's migrations take longer than most tests."""
+    name = "prepared_for_jobs"
+    with psycopg.connect(f"{postgres_server}/postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}".encode())
+    _prepare(f"{postgres_server}/{name}")
+    return name
+
+
+@pytest.fixture
+def postgres_url(postgres_server: str, prepared_database: str) -> Iterator[str]:
+    """Address of a database with all tables."""
+    with fresh_database(postgres_server, template=prepared_database) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Path | str:
+    """A database of either kind with all tables."""
+    if request.param == "sqlite":
+        return Path(shutil.copy(request.getfixturevalue("prepared_file"), tmp_path / "harken.sqlite"))
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture
+def house(database: Path | str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[House]:
+    engine = connect(database)
     store = SqlStore(engine)
     house = House(
         database=database,
