@@ -71,6 +71,7 @@ def test_no_connection_is_free(engine: sa.Engine, monkeypatch: pytest.MonkeyPatc
 def test_connections_that_a_restart_cut_are_made_anew(engine: sa.Engine, database: str) -> None:
     speak_plainly(engine)
     store = SqlStore(engine)
+    engine.dispose()  # so that there is one connection, and it is the one that is cut
     with engine.connect() as connection:
         held = connection.scalar(sa.select(sa.func.pg_backend_pid()))
         _cut(database, held)
