@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from dbos import DBOS
 
-from harken.store import connect, migrations, preparing, upgrade
+from harken.model import JobState, Options
+from harken.store import SqlStore, connect, migrations, preparing, upgrade
 from harken.store.database import writing
 from harken.store.migrations import current
 from harken.store.tables import HEAD, PREFIX, VERSION_TABLE, metadata
@@ -49,6 +51,65 @@ def test_head_is_the_newest_script() -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
     assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
+
+
+def test_jobs_from_before_there_were_speakers_are_read_still(database: Path | str) -> None:
+    """In the very words in which the first version wrote them."""
+    options = {"model": "base", "language": "en", "languages": [], "vocabulary": ["Zoë"], "beam_size": None}
+    segment = {
+        "start": 0.0,
+        "end": 1.0,
+        "text": " one",
+        "tokens": [7],
+        "avg_logprob": -0.1,
+        "no_speech_prob": 0.0,
+        "compression_ratio": 1.0,
+        "temperature": 0.0,
+        "language": "en",
+        "channel": None,
+        "words": [{"start": 0.0, "end": 1.0, "text": " one", "probability": 0.9}],
+    }
+    window = {"start": 0.0, "end": 1.0, "speech": [[0.0, 1.0]], "channel": None}
+    result = {"window": window, "segments": [segment], "dropped": [], "language": "en", "language_probability": None}
+    transcript = {
+        "segments": [segment],
+        "language": "en",
+        "duration": 1.0,
+        "model": "base",
+        "language_probability": None,
+        "languages": [["en", 1.0]],
+        "task": "transcribe",
+        "dropped": [],
+        "warnings": [],
+        "coverage": {"speech": 1.0, "missed": 0.0},
+        "timing": {"queued": 0.1, "processing": 0.2},
+    }
+    engine = connect(database)
+    with preparing(engine):
+        upgrade(engine, "0001")
+    with writing(engine) as connection:
+        connection.execute(
+            sa.text(
+                f"INSERT INTO {PREFIX}jobs (id, owner, state, lane, options, filename, created, updated, size,"
+                " position, cancel_requested, warnings, view, attempts)"
+                " VALUES ('j', 'me', 'processing', 'batch', :options, 'a.wav', 1.0, 1.0, 5, 1.0, false, '[]', '{}', 0)"
+            ),
+            {"options": json.dumps(options)},
+        )
+        for into, value in (("windows (idx, job_id, result) VALUES (0,", result), ("transcripts VALUES (", transcript)):
+            connection.execute(sa.text(f"INSERT INTO {PREFIX}{into} 'j', :value)"), {"value": json.dumps(value)})
+    with preparing(engine):
+        upgrade(engine)
+    store = SqlStore(engine)
+    job = store.start("j")
+    assert (job.options, job.stage) == (Options(model="base", language="en", vocabulary=("Zoë",)), None)
+    assert [one.text for one in store.saved("j")[0].segments] == [" one"]
+    found = store.transcript("j")
+    assert found is not None
+    assert (found.text, found.turns, found.speakers, found.words[0].speaker) == ("one", (), (), None)
+    assert store.complete("j", found).state is JobState.COMPLETED
+    assert store.transcript("j") == found
+    engine.dispose()
 
 
 def test_a_failed_migration_leaves_nothing(database: Path | str) -> None:
