@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -104,6 +105,18 @@ def test_keys_guard_everything_but_health_and_documentation(serve: Serve) -> Non
         assert shape(refused)["type"] == "authentication_error"
         assert httpx.get(server.url + path, headers={"Authorization": "Basic key"}).status_code == 401
     assert httpx.get(server.url + "/v1/models", headers={"Authorization": "bearer key"}).status_code == 200
+
+
+def test_documentation_needs_no_network_and_no_key(serve: Serve) -> None:
+    server = serve(api_keys=("key",))
+    page = httpx.get(server.url + "/docs").text
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(loaded) == 3, "a script, a style, an icon"
+    for path in loaded:
+        assert path.startswith("/"), "from here"
+        assert httpx.get(server.url + path).status_code == 200
+    assert "//" not in re.sub(r"(?m)^\s*//.*$", "", page)
+    assert httpx.get(server.url + "/docs/assets/../../v1/models").status_code == 401
 
 
 @pytest.mark.parametrize("host", ["evil.example", "127.evil.example:80", "10.0.0.7", "[::2]:1", ""])

@@ -16,6 +16,7 @@ from typing import Any
 from anyio import to_thread
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi_offline import FastAPIOffline
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
@@ -73,12 +74,13 @@ def create_app(service: Service, config: AppConfig) -> FastAPI:
         await to_thread.run_sync(spool.sweep)
         yield
 
-    app = FastAPI(
+    app = FastAPIOffline(
         title="harken",
         summary="Speech to text on your own machine",
         version=version("harken"),
         lifespan=lifespan,
         redoc_url=None,
+        static_url=ops.DOCS_ASSETS,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         middleware=[
             Middleware(RequestContext),

@@ -17,7 +17,14 @@ from harken.service import Service
 
 READY_SECONDS = 5.0
 """How long the checks may take before they count as failed."""
-PUBLIC = frozenset({"/", "/healthz", "/readyz", "/openapi.json", "/docs", "/docs/oauth2-redirect"})
+DOCS_ASSETS = "/docs/assets"
+"""Where the scripts of ``/docs`` are: here, since a server may have no way out."""
+PUBLIC = frozenset(
+    {
+        "/", "/healthz", "/readyz", "/openapi.json", "/docs", "/docs/oauth2-redirect",
+        *(f"{DOCS_ASSETS}/{name}" for name in ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png")),
+    }
+)  # fmt: skip
 """Paths that need no key: they tell nothing of anybody's recordings."""
 
 
