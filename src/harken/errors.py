@@ -61,22 +61,24 @@ from __future__ import annotations
 class HarkenError(Exception):
     """Base of every error that harken raises on purpose.
 
-    ``code`` is stable and meant for programs, ``message`` for people, ``param`` names the option at fault.
+    ``code`` is stable and meant for programs, ``message`` for people, ``param`` names the option at fault. ``detail``
+    is for whoever runs the machine: folders and addresses, which are in ``str(error)`` and in no answer to a client.
     """
 
     code = "internal_error"
 
-    def __init__(self, message: str, *, param: str | None = None) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, param: str | None = None, detail: str | None = None) -> None:
+        super().__init__(message if detail is None else f"{message} ({detail})")
         self.message = message
         self.param = param
+        self.detail = detail
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (_rebuild, (type(self), self.message, self.param, self.code))
+        return (_rebuild, (type(self), self.message, self.param, self.detail, self.code))
 
 
-def _rebuild(kind: type[HarkenError], message: str, param: str | None, code: str) -> HarkenError:
-    error = kind(message, param=param)
+def _rebuild(kind: type[HarkenError], message: str, param: str | None, detail: str | None, code: str) -> HarkenError:
+    error = kind(message, param=param, detail=detail)
     if error.code != code:
         error.code = code
     return error

@@ -66,7 +66,7 @@ class SileroDetector:
                 str(path), providers=["CPUExecutionProvider"], sess_options=options
             )
         except Exception as error:  # onnxruntime's errors have no public base class
-            raise ModelUnavailable(f"the speech detector at {path} cannot be loaded: {error}") from error
+            raise ModelUnavailable("the speech detector cannot be loaded", detail=f"{path}: {error}") from error
 
     def stream(self) -> SpeechStream:
         """A new detection that has heard nothing yet."""

@@ -75,7 +75,7 @@ class Commands(typer.core.TyperGroup):
             typer.echo(f"harken: {error.name} is not installed: pip install 'harken[{extra}]'", err=True)
             raise typer.Exit(1) from None
         except HarkenError as error:
-            typer.echo(f"harken: {error.message}", err=True)
+            typer.echo(f"harken: {error}", err=True)
             raise typer.Exit(2 if isinstance(error, InvalidRequest) else 1) from None
         except KeyboardInterrupt:
             typer.echo("harken: interrupted", err=True)

@@ -54,7 +54,7 @@ def main() -> int:
         sys.stderr.write("interrupted; the server is stopped\n")
         return 130
     except HarkenError as error:
-        sys.stderr.write(f"harken: {error.message}\n")
+        sys.stderr.write(f"harken: {error}\n")
         return 1
     print()  # noqa: T201
     for segment in answer["segments"]:

@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> int:
                 sys.stderr.write("usage: python -m harken.cli.internal api [FD] | worker\n")
                 return 2
     except HarkenError as error:
-        sys.stderr.write(f"harken: {error.message}\n")
+        sys.stderr.write(f"harken: {error}\n")
         # Another start would end the same way; the supervisor knows this status.
         return os.EX_CONFIG
 

@@ -129,7 +129,7 @@ def _each(names: list[str], act: Callable[[str], str]) -> None:
         try:
             typer.echo(act(name))
         except HarkenError as error:
-            typer.echo(f"harken: {error.message}", err=True)
+            typer.echo(f"harken: {error}", err=True)
             code = max(code, 2 if isinstance(error, InvalidRequest) else 1)
     if code:
         raise typer.Exit(code)

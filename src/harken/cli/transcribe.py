@@ -235,7 +235,7 @@ class _Run:
             except BrokenPipeError:
                 raise
             except (HarkenError, OSError, RuntimeError, MemoryError) as error:
-                reason = error.message if isinstance(error, HarkenError) else str(error) or type(error).__name__
+                reason = str(error) or type(error).__name__
                 failed.append(f"{recording.name}: {reason}")
                 sys.stderr.write(f"harken: {failed[-1]}\n")
         if failed and len(self._recordings) > 1:

@@ -55,7 +55,7 @@ class Embedder:
         try:
             self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         except Exception as error:
-            raise ModelCorrupt(f"{path} cannot be loaded as a speaker model: {error}") from error
+            raise ModelCorrupt("the speaker model cannot be loaded", detail=f"{path}: {error}") from error
 
     def embed(self, pieces: Sequence[Floats]) -> Floats:
         """The embeddings of pieces of speech, each heard alone: (pieces, 192).

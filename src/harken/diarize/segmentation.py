@@ -65,7 +65,7 @@ class Segmenter:
                 str(path), providers=["CPUExecutionProvider"], sess_options=options
             )
         except Exception as error:  # onnxruntime's errors have no public base class
-            raise ModelUnavailable(f"the speaker segmentation at {path} cannot be loaded: {error}") from error
+            raise ModelUnavailable("the speaker segmentation cannot be loaded", detail=f"{path}: {error}") from error
 
     def stream(self, step: int) -> SegmentationStream:
         """A new recording, heard in windows that begin ``step`` frames apart (at most a window's frames)."""

@@ -7,6 +7,7 @@ chapter, and within a chapter behind the last saved window. Knows no process and
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -18,6 +19,8 @@ from harken.jobs.hands import AWAY, Hands, LeftOff
 from harken.model import Job, Timing, Transcript, WindowResult
 from harken.pipeline import Cursor, assemble, cursor_from, cursor_to_dict
 from harken.ports import BlobStore, ChapterDone, ChapterRunner, Store
+
+log = logging.getLogger(__name__)
 
 LOOK = 0.1
 """Seconds between two looks at whether something was cancelled."""
@@ -89,6 +92,8 @@ class Chapters:
                 raise LeftOff from error
             raise
         except HarkenError as error:
+            if error.detail is not None:
+                log.warning("job %s: %s", job_id, error)
             return {"error": [error.code, error.message]}
 
     def _chapter(self, job: Job, cursor: Cursor) -> ChapterDone:

@@ -105,7 +105,9 @@ class ModelStore:
         folder = self.root / spec.name
         workspace = self._workspace(spec)
         if not folder.exists() and not workspace.root.exists():
-            raise ModelUnavailable(f"model {spec.name} is not installed; {self._others()}", param="model")
+            raise ModelUnavailable(
+                f"model {spec.name} is not installed; {self._others()}", param="model", detail=f"in {self.root}"
+            )
         with self._lock(spec, Meter()):
             gone = workspace.root.with_name(f"{spec.name}.deleted")
             gone.parent.mkdir(exist_ok=True)
@@ -142,7 +144,7 @@ class ModelStore:
             shutil.rmtree(workspace.root, ignore_errors=True)
         why = "; ".join(reasons) or "no source has it"
         raise (ModelCorrupt if wrong else ModelUnavailable)(
-            f"model {spec.name} could not be fetched ({why}); {self._others()}", param="model"
+            f"model {spec.name} could not be fetched; {self._others()}", param="model", detail=f"{why}; in {self.root}"
         )
 
     def _install(self, spec: ModelSpec, workspace: Workspace, origin: str, meter: Meter) -> None:
@@ -181,11 +183,12 @@ class ModelStore:
         return ModelUnavailable(
             f"model {spec.name} is not installed; {self._others()}. Fetch it with: harken models fetch {spec.name}",
             param="model",
+            detail=f"in {self.root}",
         )
 
     def _others(self) -> str:
         names = [found.name for found in self.installed()]
-        return f"installed in {self.root}: {', '.join(names)}" if names else f"nothing is installed in {self.root}"
+        return f"installed: {', '.join(names)}" if names else "no model is installed"
 
     def _workspace(self, spec: ModelSpec) -> Workspace:
         return Workspace(self.root / ".partial" / spec.name)
@@ -220,10 +223,13 @@ class ModelStore:
             if error.errno in _FULL:
                 shutil.rmtree(self._workspace(spec).root, ignore_errors=True)
                 raise DiskFull(
-                    f"not enough room for model {spec.name} ({_megabytes(spec.size)}) in {self.root}: "
-                    f"{error.strerror}. Make room, or set HARKEN_MODELS_DIR to a folder on another disk"
+                    f"not enough room for model {spec.name} ({_megabytes(spec.size)}): {error.strerror}. "
+                    "Make room, or set HARKEN_MODELS_DIR to a folder on another disk",
+                    detail=f"in {self.root}",
                 ) from error
-            raise ModelUnavailable(f"model {spec.name} cannot be written to {self.root}: {error.strerror}") from error
+            raise ModelUnavailable(
+                f"model {spec.name} cannot be written: {error.strerror}", detail=f"in {self.root}"
+            ) from error
 
 
 def _megabytes(count: int) -> str:

@@ -92,5 +92,7 @@ def _readiness(settings: Settings, store: SqlStore, weights: ModelStore, readers
 def _part(name: str, check: Callable[[], str]) -> Readiness:
     try:
         return Readiness(name, ok=True, detail=check())
+    except HarkenError as error:
+        return Readiness(name, ok=False, detail=error.message)
     except Exception as error:  # noqa: BLE001 - whatever it is, this part does not work
         return Readiness(name, ok=False, detail=str(error) or type(error).__name__)

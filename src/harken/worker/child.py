@@ -94,7 +94,7 @@ class Hands:
                     return self._plan(request)
                 except OSError as error:
                     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                        raise DiskFull(f"no room for a chapter's samples in {request.file.parent}") from error
+                        raise DiskFull("no room for a chapter's samples", detail=f"in {request.file.parent}") from error
                     raise
             case Prepare():
                 importlib.import_module(self._module)
@@ -205,7 +205,7 @@ class Hands:
 def _samples(stored: StoredWindow) -> Samples:
     samples = np.fromfile(stored.file, dtype=np.float32, count=stored.count, offset=4 * stored.offset)
     if len(samples) != stored.count:
-        raise HarkenError(f"{stored.file} holds fewer samples than were planned")
+        raise HarkenError("a file of samples holds fewer than were planned", detail=str(stored.file))
     return samples
 
 
@@ -234,6 +234,8 @@ def serve(connection: Connection, natives: str) -> None:
         except Exception as error:  # every error is the answer; the child goes on
             if not isinstance(error, HarkenError):
                 log.exception("%s failed", type(request).__name__)
+            elif error.detail is not None:
+                log.warning("%s failed: %s", type(request).__name__, error)
             reply = Refusal.of(error)
         try:
             connection.send(reply)
