@@ -35,10 +35,12 @@ def whole(*windows: LocalSpeech) -> tuple[Timeline, list[Piece]]:
 
 
 def test_windows_are_averaged() -> None:
-    timeline, _ = whole(window(0, (100, 300, 0)), window(148, (148, 200, 2), (180, 300, 1)))
+    timeline, _ = whole(window(0, (100, 300, 0)), window(148, (148, 260, 2), (180, 300, 1)))
     assert timeline.speech[50] == 0
     assert timeline.speech[120] == 1
-    assert timeline.overlap[190] == 0.5
+    assert timeline.overlap[240] == 0.5
+    # The second window's edge counts less than the first one's middle.
+    assert 0 < timeline.overlap[190] < 0.45
     assert timeline.speech[280] == 1
     assert len(timeline.speech) == 148 + FRAMES
 

@@ -18,10 +18,14 @@ from harken.model import SAMPLE_RATE
 RATE = SAMPLE_RATE / FRAME
 """Frames a second."""
 
-SPEECH = 0.4
-"""Somebody speaks in a frame from this probability on. Below a half: the network hears far microphones badly."""
-OVERLAP = 0.45
-"""Two speak in a frame from this probability on."""
+HEARD = 0.4
+"""From this probability of speech on a frame is listened to for voices: far microphones are heard badly."""
+SPEECH = 0.55
+"""Somebody speaks in a frame from this probability on."""
+OVERLAP = 0.25
+"""Two speak in a frame from this probability on; low, since the network misses more than it makes up."""
+_RAMP = round(1.0 * RATE)
+"""Frames at a window's edges that count less than those in its middle: there is less around them to tell by."""
 _CHANGE = 0.5
 """A change of voice, 0 to 1: the share of speech that goes from one local speaker to another."""
 _REACH = round(0.3 * RATE)
@@ -61,12 +65,13 @@ class Timeline:
         end = heard.start + len(heard.activity)
         if end > len(self._sums):
             self._sums = np.concatenate((self._sums, np.zeros((_GROW, 4), np.float32)))
+        frames = np.arange(len(heard.activity), dtype=np.float32)
+        weight = np.minimum(1, (np.minimum(frames, frames[::-1]) + 1) / _RAMP)
         active = heard.activity.sum(axis=1)
         alone = heard.solo.sum(axis=1)
         both = (active - alone) / 2
-        self._sums[heard.start : end] += np.stack(
-            (alone + both, both, _changes(heard.activity), np.ones(len(active))), 1
-        )
+        columns = (alone + both, both, _changes(heard.activity), np.ones(len(active)))
+        self._sums[heard.start : end] += weight[:, None] * np.stack(columns, 1)
         self._length = end
         self._final = heard.start
         self.windows.append((heard.start, np.round(heard.activity * 255).astype(np.uint8)))
@@ -97,7 +102,7 @@ class Timeline:
 
     def stretches(self) -> list[Piece]:
         """The stretches of one voice that have ended since this was last asked."""
-        spoken = runs(self._mean(0, self._cut, self._final) >= SPEECH)
+        spoken = runs(self._mean(0, self._cut, self._final) >= HEARD)
         change = self._mean(2, self._cut, self._final)
         found: list[Piece] = []
         begin = self._cut
@@ -114,7 +119,7 @@ class Timeline:
 
     def _mean(self, column: int, start: int, end: int) -> Samples:
         sums = self._sums[start:end]
-        return np.asarray(sums[:, column] / np.maximum(sums[:, 3], 1), np.float32)
+        return np.asarray(sums[:, column] / np.maximum(sums[:, 3], 1e-6), np.float32)
 
 
 def _changes(activity: Samples) -> Samples:

@@ -17,6 +17,8 @@ _GAP = round(0.2 * RATE)
 """Frames of silence of a speaker that do not end a turn."""
 _SHORTEST = round(0.15 * RATE)
 """Frames that a turn must have."""
+_ACTIVE = 0.5
+"""A speaker speaks too where it is as likely as this that some local speaker who speaks is that one."""
 _MARGIN = (-0.3, -0.1, 0.1, 0.2, 0.3, 0.45)
 _RIGHT = (0.45, 0.7, 0.82, 0.9, 0.96, 0.995)
 """How often a turn is right whose voice is nearer to its speaker than to any other by such a margin of cosine."""
@@ -51,6 +53,7 @@ def speaking(
         others = active[both].copy()
         others[np.arange(len(both)), path[both]] = -1
         talks[both, np.argmax(others, axis=1)] = True
+        talks |= (active >= _ACTIVE) & speech[:, None]
     spans: list[tuple[int, int, int]] = []
     for one in range(count):
         spans.extend((start, end, one) for start, end in joined(runs(talks[:, one]), _GAP) if end - start >= _SHORTEST)
