@@ -48,7 +48,9 @@ def test_diarized_json(client: openai.OpenAI, sample_wav: Path) -> None:
     check([(segment.speaker, segment.text) for segment in answer.segments], sample_wav, "A", "B")
     told: dict[str, Any] = answer.model_dump()
     assert told["warnings"] == []
-    assert sum(speaker["speaking_time"] for speaker in told["speakers"]) == pytest.approx(22, abs=4)
+    assert sum(speaker["speaking_time"] for speaker in told["speakers"]) == pytest.approx(
+        24.35, abs=3
+    )  # as sample.rttm has it
     assert " ".join(segment.text for segment in answer.segments) == answer.text
 
 
