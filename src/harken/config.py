@@ -44,6 +44,9 @@ class Settings(BaseSettings):
         default_factory=dict,
         description="Further presets as JSON: name to {model, compute_type, cpu_threads, and decoding defaults}.",
     )
+    model_catalog: Path | None = Field(
+        None, description="TOML file with further models, for either engine; see docs/models.md."
+    )
     database_url: str | None = Field(
         None,
         description="postgresql://... for several machines, which then share data_dir too: recordings are in it; "

@@ -23,6 +23,7 @@ from harken.config import Settings
 from harken.errors import HarkenError, InvalidRequest
 from harken.models.catalog import DEFAULT_ALIAS, Catalog
 from harken.models.delivery import Progress as Report
+from harken.models.own import catalog
 from harken.models.sources import standard_sources
 from harken.models.spec import ModelSpec
 from harken.models.store import ModelStore
@@ -109,7 +110,9 @@ def delete(names: Names) -> None:
 def model_store(settings: Settings) -> ModelStore:
     """The models folder and the sources that the settings name. Raises UnknownModel, InvalidOption."""
     sources = standard_sources(folder=settings.model_source, hub_url=settings.hub_url, offline=settings.offline)
-    return ModelStore(settings.models_dir, sources, Catalog(settings.default_model, settings.presets))
+    return ModelStore(
+        settings.models_dir, sources, catalog(settings.default_model, settings.presets, settings.model_catalog)
+    )
 
 
 def fetched(store: ModelStore, name: str) -> bool:

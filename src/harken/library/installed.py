@@ -8,7 +8,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from harken.models.catalog import Catalog
+from harken.models.own import catalog
 from harken.models.sources import standard_sources
 from harken.models.store import ModelStore
 
@@ -25,4 +25,5 @@ def installed(models_dir: Path | str | None) -> ModelStore:
         hub_url=os.environ.get("HARKEN_HUB_URL") or _HUB,
         offline=offline,
     )
-    return ModelStore(Path(root), sources, Catalog())
+    own = os.environ.get("HARKEN_MODEL_CATALOG")
+    return ModelStore(Path(root), sources, catalog(file=Path(own) if own else None))

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from harken.config import Settings
 from harken.jobs.engine import prepare
-from harken.models.catalog import Catalog
+from harken.models.own import catalog
 from harken.models.sources import standard_sources
 from harken.models.store import ModelStore
 from harken.store import connect, preparing, upgrade
@@ -33,4 +33,6 @@ def database(settings: Settings) -> Iterator[sa.Engine]:
 def models(settings: Settings) -> ModelStore:
     """The catalog with the operator's presets, the models folder and its sources."""
     sources = standard_sources(folder=settings.model_source, hub_url=settings.hub_url, offline=settings.offline)
-    return ModelStore(settings.models_dir, sources, Catalog(settings.default_model, settings.presets))
+    return ModelStore(
+        settings.models_dir, sources, catalog(settings.default_model, settings.presets, settings.model_catalog)
+    )

@@ -12,7 +12,7 @@ from harken.cli.checks.finding import Finding, missing, note, ok
 from harken.cli.settings import unknown_variables
 from harken.config import Settings
 from harken.errors import HarkenError
-from harken.models.catalog import Catalog
+from harken.models.own import catalog
 from harken.models.store import ModelStore
 
 
@@ -124,13 +124,15 @@ def gpu(settings: Settings) -> list[Finding]:
 def models(settings: Settings) -> list[Finding]:
     """Which models are installed, and those that nothing works without."""
     try:
-        catalog = Catalog(settings.default_model, settings.presets)
+        known = catalog(settings.default_model, settings.presets, settings.model_catalog)
     except HarkenError as error:
-        return [missing("models", f"{error.message}: see HARKEN_DEFAULT_MODEL and HARKEN_PRESETS")]
-    store = ModelStore(settings.models_dir, catalog=catalog)
+        return [
+            missing("models", f"{error.message}: see HARKEN_DEFAULT_MODEL, HARKEN_PRESETS and HARKEN_MODEL_CATALOG")
+        ]
+    store = ModelStore(settings.models_dir, catalog=known)
     installed = {item.name for item in store.installed()}
     findings = [ok("models", f"in {settings.models_dir}: {', '.join(sorted(installed)) or 'none'}")]
-    needed = (catalog.default.spec.name, "silero-vad")
+    needed = (known.default.spec.name, "silero-vad")
     return findings + [
         missing(f"model {name}", f"not installed: harken models fetch {name}")
         for name in needed
