@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -270,6 +271,37 @@ def test_a_server_that_is_stopped_goes_on_where_it_was(server: Server, recording
     server.wait_ready()
     assert server.text(job_id) == undisturbed
     assert set(server.saved(job_id).values()) == {1}
+
+
+def test_who_waits_is_told_that_the_server_stops(server: Server, recording: Path, undisturbed: str) -> None:
+    """Both who waits for the answer and who listens; their jobs go on."""
+
+    def ask(**fields: str) -> httpx.Response:
+        with httpx.Client(base_url=server.http.base_url, timeout=180) as client, recording.open("rb") as file:
+            data = {"language": "en", **fields}
+            return client.post("/v1/audio/transcriptions", files={"file": file}, data=data)
+
+    def begun() -> bool:
+        jobs = [server.job(row.job_id) for row in server.sql("SELECT DISTINCT job_id FROM written")]
+        return [job["status"] for job in jobs].count("processing") == 2
+
+    with ThreadPoolExecutor(2) as threads:
+        waiting, listening = threads.submit(ask), threads.submit(ask, stream="true")
+        assert eventually(begun)
+        server.stop()
+        told, heard = waiting.result(60), listening.result(60)
+    assert told.status_code == 503
+    assert int(told.headers["Retry-After"]) >= 1
+    problem = told.json()["error"]
+    assert problem["message"].startswith("the server is stopping; job ")
+    job_id = told.headers["X-Harken-Job"]
+    assert job_id in problem["message"]
+    assert heard.status_code == 200
+    assert "the server is stopping" in heard.text.rstrip().splitlines()[-1]
+    server.process = server.command()
+    server.wait_ready()
+    assert server.text(job_id) == undisturbed
+    assert server.text(heard.headers["X-Harken-Job"]) == undisturbed
 
 
 def test_a_second_server_on_the_data_folder_is_refused(server: Server) -> None:

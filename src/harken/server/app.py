@@ -47,6 +47,8 @@ class AppConfig:
     requests_per_minute: int = 6000
     sync_timeout: float = 3600.0
     upload_idle_seconds: float = 60.0
+    stopping: Callable[[], bool] = bool
+    """Whether the server was told to stop: whoever waits for a job is then told so."""
     free_bytes: Callable[[Path], int] | None = None
     """Free bytes of the disk that a path is on; None asks the system."""
     installed: Callable[[], Collection[str]] = field(default=frozenset)
@@ -67,7 +69,13 @@ def create_app(service: Service, config: AppConfig) -> FastAPI:
         idle_seconds=config.upload_idle_seconds,
         free_bytes=config.free_bytes,
     )
-    desk = Desk(service, spool, ConcurrencyLimiter(config.max_concurrent_requests), sync_timeout=config.sync_timeout)
+    desk = Desk(
+        service,
+        spool,
+        ConcurrencyLimiter(config.max_concurrent_requests),
+        sync_timeout=config.sync_timeout,
+        stopping=config.stopping,
+    )
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

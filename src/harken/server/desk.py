@@ -18,7 +18,7 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 
-from harken.errors import DeadlineExceeded, InvalidOption, JobEnded, JobNotFound, StoreUnavailable
+from harken.errors import DeadlineExceeded, InvalidOption, JobEnded, JobNotFound, StoreUnavailable, WorkerUnavailable
 from harken.model import Job, Options, Transcript, WindowResult
 from harken.server.limits import ConcurrencyLimiter
 from harken.server.middleware import JOB
@@ -48,11 +48,20 @@ class Update:
 class Desk:
     """The service as dialects use it."""
 
-    def __init__(self, service: Service, spool: Spool, slots: ConcurrencyLimiter, *, sync_timeout: float) -> None:
+    def __init__(
+        self,
+        service: Service,
+        spool: Spool,
+        slots: ConcurrencyLimiter,
+        *,
+        sync_timeout: float,
+        stopping: Callable[[], bool],
+    ) -> None:
         self.service = service
         self.spool = spool
         self._slots = slots
         self._sync_timeout = sync_timeout
+        self._stopping = stopping
         self._poller = Poller()
         # Quick reads and slow submissions do not take each other's threads.
         self._reads = CapacityLimiter(8)
@@ -122,6 +131,7 @@ class Desk:
         Raises:
             HarkenError: what the job failed with.
             DeadlineExceeded: it took longer than a request may; the job is cancelled.
+            WorkerUnavailable: the server is stopping; the job goes on.
             ClientDisconnect: the client hung up.
         """
         caller = self.caller(request)
@@ -133,7 +143,7 @@ class Desk:
         async with self.given_up(request, job):
             try:
                 async with asyncio.timeout(self._sync_timeout):
-                    job = await unless_gone(request, self._poller.until(_patient(ended)))
+                    job = await unless_gone(request, self._poller.until(self._patient(job.id, ended)))
             except TimeoutError:
                 await self.call(self.drop, job.id, caller)
                 raise DeadlineExceeded(
@@ -159,7 +169,7 @@ class Desk:
     async def news(self, request: Request, job_id: str, after: int, patience: float) -> Update | None:
         """The windows done after index ``after``, or the job's end; None when ``patience`` seconds brought neither.
 
-        Raises ClientDisconnect.
+        Raises WorkerUnavailable when the server is stopping, and ClientDisconnect.
         """
         caller = self.caller(request)
 
@@ -169,7 +179,7 @@ class Desk:
 
         try:
             async with asyncio.timeout(patience):
-                return await unless_gone(request, self._poller.until(_patient(look)))
+                return await unless_gone(request, self._poller.until(self._patient(job_id, look)))
         except TimeoutError:
             return None
 
@@ -188,16 +198,22 @@ class Desk:
         with contextlib.suppress(JobEnded, JobNotFound):
             self.service.cancel(job_id, caller)
 
+    def _patient(self, job_id: str, ask: Callable[[], T | None]) -> Callable[[], T | None]:
+        """The same question; a database that is away means that there is no answer yet, a server that stops an end."""
 
-def _patient(ask: Callable[[], T | None]) -> Callable[[], T | None]:
-    """The same question; a database that is away means that there is no answer yet."""
+        def asked() -> T | None:
+            with contextlib.suppress(StoreUnavailable):
+                answer = ask()
+                if answer is not None:
+                    return answer
+            if self._stopping():
+                raise WorkerUnavailable(
+                    f"the server is stopping; job {job_id} goes on when it runs again: ask for it by its id, or send "
+                    "the same request again if it had an Idempotency-Key"
+                )
+            return None
 
-    def asked() -> T | None:
-        with contextlib.suppress(StoreUnavailable):
-            return ask()
-        return None
-
-    return asked
+        return asked
 
 
 def idempotency_key(request: Request) -> str | None:
