@@ -112,6 +112,17 @@ def test_words_that_are_put_wrong_are_counted() -> None:
     assert counted.mended == 0
 
 
+def test_words_are_counted_by_confidence() -> None:
+    turns = (Turn(0.0, 1.5, "x", 0.97), Turn(1.5, 2.5, "y", 0.6))
+    diarization = Diarization(turns, (Speaker("x", 1.5), Speaker("y", 1.0)))
+    counted = count_words(SAID, transcript("How are you? Fine, thanks."), diarization)
+    again = counted + counted
+    assert sum(count for count, _ in again.sure) == again.matched == 10
+    assert [right for _, right in again.sure] == [count for count, _ in again.sure]
+    assert again.sure[-1][0] > 0
+    assert sum(count for count, _ in again.sure[:3]) >= 4
+
+
 def test_words_that_were_not_heard_do_not_count() -> None:
     counted = count_words(SAID, transcript("How are they? Fine."), found((0.0, 1.5, "x"), (1.5, 2.5, "y")))
     assert (counted.matched, counted.right) == (3, 3)

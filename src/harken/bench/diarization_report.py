@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -60,6 +60,14 @@ def sureness_table(counts: Sequence[tuple[float, float]]) -> Table:
     table = _table("Confidence of turns against being right", "confidence", ("s of speech", "right %"))
     for low, high, (spoken, right) in zip(BINS, BINS[1:], counts, strict=False):
         table.add_row(f"{low:.2f} to {high:.2f}", f"{spoken:.0f}", f"{100 * right / spoken:.1f}" if spoken else "")
+    return table
+
+
+def sure_words_table(words: Iterable[Words]) -> Table:
+    """Confidence of words against being right."""
+    table = _table("Confidence of words against being right", "confidence", ("words", "right %"))
+    for low, high, (count, right) in zip(BINS, BINS[1:], sum(words, Words()).sure, strict=False):
+        table.add_row(f"{low:.2f} to {high:.2f}", str(count), f"{100 * right / count:.1f}" if count else "")
     return table
 
 
