@@ -71,28 +71,48 @@ def _server(folder: Path) -> Iterator[str]:
     environment = {name: value for name, value in os.environ.items() if name not in own}
     environment |= {"HARKEN_HOST": "127.0.0.1", "HARKEN_PORT": str(port), "HARKEN_DATA_DIR": str(folder / "data")}
     log = folder / "server.log"
-    with log.open("wb") as out:
-        # In a session of its own, so that Ctrl-C comes to this process only, which then stops the server in order.
-        server = subprocess.Popen(
-            [sys.executable, "-m", "harken", "serve"],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-            start_new_session=True,
-        )
+    server: subprocess.Popen[bytes] | None = None
     try:
+        with log.open("wb") as out, _held_back(signal.SIGINT, signal.SIGTERM):
+            # In a session of its own, so that Ctrl-C comes to this process only, which then stops the server in order.
+            server = subprocess.Popen(
+                [sys.executable, "-m", "harken", "serve"],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
         address = f"http://127.0.0.1:{port}"
         _wait(address, server, log)
         yield address
     finally:
-        server.terminate()
-        try:
-            server.wait(STOP)
-        except subprocess.TimeoutExpired:
-            with suppress(ProcessLookupError):
-                os.killpg(server.pid, signal.SIGKILL)
-            server.wait()
+        if server is not None:
+            _stop(server)
+
+
+@contextmanager
+def _held_back(*numbers: signal.Signals) -> Iterator[None]:
+    """Signals that come meanwhile interrupt afterwards: a process that was just started must not be lost sight of."""
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda told, _: came.append(told)) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if came:
+        raise KeyboardInterrupt
+
+
+def _stop(server: subprocess.Popen[bytes]) -> None:
+    server.terminate()
+    try:
+        server.wait(STOP)
+    except subprocess.TimeoutExpired:
+        with suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
+        server.wait()
 
 
 def _free_port() -> int:
