@@ -16,7 +16,7 @@ from harken.errors import MissingExtra
 
 Part = Literal["serve", "api", "worker"]
 
-_NEEDED = ("alembic", "dbos", "fastapi", "multipart", "prometheus_client", "sqlalchemy", "uvicorn")
+_NEEDED = ("alembic", "dbos", "fastapi", "multipart", "prometheus_client", "sqlalchemy", "uvicorn", "websockets")
 """What the extra `server` brings. Asked for before anything starts, not when the first process dies of it."""
 
 
