@@ -40,6 +40,18 @@ def test_jobs_of_two_callers_share_one_child(make_rig: MakeRig, recording: Path)
     assert all({"first", "second"} <= set(half) for half in halves)
 
 
+def test_children_load_the_libraries_that_they_need_and_no_others(make_rig: MakeRig, clip: Path) -> None:
+    rig = make_rig()
+    assert rig.run(clip, "job", ENGLISH).text
+    libraries = ("libctranslate2", "libavcodec", "onnxruntime")
+
+    def loaded(pids: Sequence[int]) -> set[str]:
+        return {name for pid in pids for name in libraries if name in Path(f"/proc/{pid}/maps").read_text("utf-8")}
+
+    assert loaded(rig.engines()) == {"libctranslate2"}
+    assert loaded(rig.readers()) == {"libavcodec", "onnxruntime"}
+
+
 def test_a_short_clip_does_not_wait_for_a_long_file(make_rig: MakeRig, recording: Path, clip: Path) -> None:
     rig = make_rig(batch_size=1)
     begun, ended = threading.Event(), threading.Event()

@@ -98,6 +98,7 @@ class Hands:
                     raise
             case Prepare():
                 importlib.import_module(self._module)
+                importlib.import_module("harken.pipeline.planner")
                 if request.detector is not None:
                     self._detector(request.detector)
             case Close():

@@ -2,23 +2,29 @@
 """The native code that a child runs: engines, decoders, the speech detector, what tells voices apart.
 
 Imported by children only, when the first request comes; another module with the same functions can take its place
-(:attr:`harken.worker.process.ChildSettings.natives`), which is how tests crash a child on a given window.
+(:attr:`harken.worker.process.ChildSettings.natives`), which is how tests crash a child on a given window. Each function
+imports what it needs: a child that recognises holds no decoders, and one that reads no engine.
 """
+# ruff: noqa: PLC0415
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from harken.asr.engine import Recognizer, load
-from harken.audio.probe import probe as read_headers
-from harken.audio.vad import SileroDetector, SpeechDetector
-from harken.model import MediaInfo
-from harken.pipeline import SpeakerDiarizer
 from harken.worker.protocol import ModelRef, SpeakerModels
+
+if TYPE_CHECKING:
+    from harken.asr.engine import Recognizer
+    from harken.audio.vad import SpeechDetector
+    from harken.model import MediaInfo
+    from harken.pipeline import SpeakerDiarizer
 
 
 def recognizer(model: ModelRef) -> Recognizer:
     """Load a model. Raises ModelUnavailable, MissingExtra."""
+    from harken.asr.engine import load
+
     return load(
         model.folder,
         engine=model.engine,
@@ -30,18 +36,22 @@ def recognizer(model: ModelRef) -> Recognizer:
 
 def detector(path: Path) -> SpeechDetector:
     """Load the speech detector. Raises ModelUnavailable."""
+    from harken.audio.vad import SileroDetector
+
     return SileroDetector(path)
 
 
 def probe(path: Path) -> MediaInfo:
     """Read a recording's headers. Raises MediaError."""
+    from harken.audio.probe import probe as read_headers
+
     return read_headers(path)
 
 
 def diarizer(models: SpeakerModels) -> SpeakerDiarizer:
     """Load what tells speakers apart. Raises ModelUnavailable, ModelCorrupt."""
-    from harken.diarize.diarizer import Diarizer  # noqa: PLC0415  few children need it
-    from harken.diarize.embedding import Embedder  # noqa: PLC0415
-    from harken.diarize.segmentation import Segmenter  # noqa: PLC0415
+    from harken.diarize.diarizer import Diarizer
+    from harken.diarize.embedding import Embedder
+    from harken.diarize.segmentation import Segmenter
 
     return Diarizer(Segmenter(models.segmentation), Embedder(models.embedding))
