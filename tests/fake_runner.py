@@ -5,6 +5,7 @@ What it does is written in the job's prompt as JSON: how many ``windows`` there 
 a file opens the gate, which ``error`` the last one raises, how many seconds ``each`` takes, how often it is ``flaky``.
 Finding speakers counts as window :data:`SPEAKERS`; ``lost`` is the error that it raises, unless told how many speak.
 There are two, who take turns. With ``channels`` windows are of one channel after the other.
+Text is made by :class:`FakeWriter`.
 Every window that is recognised is a line in a log, so that tests can count what was done twice.
 """
 
@@ -29,12 +30,16 @@ from harken.jobs.executor import WorkerExecutor
 from harken.jobs.maintenance import Retention
 from harken.model import (
     Diarization,
+    Format,
     Job,
     KnownVoice,
     Lane,
     Options,
     Segment,
     Speaker,
+    TextResult,
+    TextTask,
+    Transcript,
     Turn,
     Window,
     WindowResult,
@@ -42,12 +47,15 @@ from harken.model import (
 from harken.pipeline import Cursor, advance
 from harken.ports import ChapterDone
 from harken.store import FolderBlobs, SqlBell, SqlRoster, SqlStages, SqlStore, SqlVoices, connect
+from harken.text.provider import Watch
+from harken.text.providers import Providers
 
 WIDTH = 4
-LIMITS = {Lane.INTERACTIVE: 16, Lane.BATCH: 2}
+LIMITS = {Lane.INTERACTIVE: 16, Lane.BATCH: 2, Lane.TEXT: 4}
 SECONDS = 10.0
 """Length of a window."""
 SPEAKERS = -1
+TEXT = -2
 
 
 @dataclass(frozen=True)
@@ -168,6 +176,33 @@ class FakeRunner:
             time.sleep(0.005)
 
 
+class FakeWriter:
+    """Quotes, as the extractive provider does; formats as the instruction says, which is a plan in JSON.
+
+    Its ``name`` stands for the job's id in the log and at the gate, where it is held if it says ``hold``; ``error`` is
+    raised, as long as its file is there if it names one.
+    """
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+        self.real = Providers()
+
+    def write(self, transcript: Transcript, task: TextTask, watch: Watch) -> TextResult:
+        if not isinstance(task, Format) or not task.instruction.startswith("{"):
+            return self.real.write(transcript, task, watch)
+        plan: dict[str, Any] = json.loads(task.instruction)
+        watch.progress(0.5)
+        self.folder.reached(plan["name"], TEXT).touch()
+        while plan.get("hold") and not self.folder.gate(plan["name"], TEXT).exists():
+            watch.check()
+            time.sleep(0.005)
+        with self.folder.log.open("a") as log:
+            log.write(f"{plan['name']} {TEXT}\n")
+        if "error" in plan and Path(plan.get("while", "/")).exists():
+            raise revive(plan["error"], "so it was planned")
+        return TextResult(f"{len(transcript.segments)} segments", "fake", generated=False)
+
+
 def build(
     engine: sa.Engine,
     folder: Folder,
@@ -186,6 +221,7 @@ def build(
         roster=SqlRoster(engine),
         blobs=FolderBlobs(folder.root / "audio"),
         runner=FakeRunner(folder),
+        writer=FakeWriter(folder),
         open_bell=lambda: SqlBell(engine),
         limits=limits or LIMITS,
         retention=retention,

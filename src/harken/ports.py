@@ -20,11 +20,14 @@ from harken.model import (
     Lane,
     Options,
     Stage,
+    TextResult,
+    TextTask,
     Transcript,
     Voice,
     WindowResult,
 )
 from harken.pipeline.cursor import Cursor
+from harken.text.provider import Watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class Submission:
     idempotency_key: str | None = None
     fingerprint: str = ""
     """SHA-256 of the recording and the options: the same key with another fingerprint is a conflict."""
+    given: tuple[Transcript, Stage] | None = None
+    """The transcript of a job without a recording, and what is to be done with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +71,8 @@ class Store(Protocol):
     def jobs(self, owner: str | None, limit: int, cursor: str | None = None) -> Page:
         """Jobs newest first. Raises :class:`~harken.errors.InvalidOption` for a cursor that is none."""
 
-    def start(self, job_id: str) -> Job:
-        """Mark as processing (again, after a crash) and count the attempt; the first start time stays."""
+    def start(self, job_id: str, worker: str) -> Job:
+        """Mark as processing (again, after a crash) by a worker and count the attempt; the first start time stays."""
 
     def put_down(self, job_id: str) -> None:
         """Do not count the attempt: whoever took the job up has let go of it in good order."""
@@ -120,8 +125,8 @@ class Store(Protocol):
     def expired_audio(self, ended_before: float, limit: int = 100) -> list[Job]:
         """Jobs that ended before that time and still have their recording, which no stage needs."""
 
-    def expired_jobs(self, ended_before: float, limit: int = 100) -> list[Job]:
-        """Jobs that ended before that time."""
+    def expired_jobs(self, now: float, keep: float, limit: int = 100) -> list[Job]:
+        """Jobs that ended more than ``keep`` seconds ago, or than they were to be kept, and that no stage needs."""
 
     def overdue(self, now: float, limit: int = 100) -> list[Job]:
         """Jobs past their deadline that have not ended."""
@@ -166,8 +171,8 @@ class Stages(Protocol):
     def progress(self, stage_id: str, progress: float) -> None:
         """Note how far it is, 0 to 1; it never goes back."""
 
-    def complete(self, stage_id: str, transcript: Transcript) -> Stage:
-        """Save what the job's transcript has become, and end the stage."""
+    def complete(self, stage_id: str, outcome: Transcript | TextResult) -> Stage:
+        """Save what the job's transcript has become, or the text that was made of it, and end the stage."""
 
     def fail(self, stage_id: str, code: str, message: str) -> Stage:
         """End it with an error; the transcript stays as it was."""
@@ -201,6 +206,9 @@ class BlobStore(Protocol):
     def adopt(self, path: Path, key: str) -> None:
         """Take over a finished local file under ``key``; the file is gone from ``path`` afterwards."""
 
+    def copy(self, key: str, other: str) -> None:
+        """Keep the recording under another key too; either can be deleted alone. Raises FileNotFoundError."""
+
     def local(self, key: str) -> AbstractContextManager[Path]:
         """The recording as a local file for the length of the context. Raises FileNotFoundError."""
 
@@ -215,7 +223,7 @@ class JobEngine(Protocol):
     """Durable jobs: what was submitted is done once, whatever dies."""
 
     def submit(self, submission: Submission) -> tuple[Job, bool]:
-        """Insert the job and enqueue its workflow in one transaction.
+        """Insert the job and enqueue its workflow, or that of the stage that comes with it, in one transaction.
 
         Returns the job and whether it is new (False: the idempotency key gave an earlier one). Raises QueueFull or
         IdempotencyConflict; then nothing was inserted.
@@ -224,7 +232,8 @@ class JobEngine(Protocol):
     def submit_stage(self, stage: Stage) -> Stage:
         """Insert a stage of a completed job and enqueue its workflow in one transaction.
 
-        Raises JobNotFound, JobNotFinished, AudioGone, StageRunning or QueueFull; then nothing was inserted.
+        Raises JobNotFound, JobNotFinished, AudioGone (for a stage that needs the recording), StageRunning or
+        QueueFull; then nothing was inserted.
         """
 
     def cancel(self, workflow_id: str) -> None:
@@ -362,6 +371,13 @@ class SpeakerFinder(Protocol):
             WorkerUnavailable: the worker stops, or starts no processes; it can be done again elsewhere.
             MediaError, ModelError: it cannot be done.
         """
+
+
+class Writer(Protocol):
+    """Does text work, in the caller's thread."""
+
+    def write(self, transcript: Transcript, task: TextTask, watch: Watch) -> TextResult:
+        """What ``task`` asks for. Raises UnknownModel, InvalidOption, TextError, and JobCancelled as ``watch`` says."""
 
 
 class Runner(ChapterRunner, SpeakerFinder, Protocol):

@@ -27,6 +27,7 @@ from harken.errors import (
 from harken.model import Job, JobState, KnownVoice, Stage, StageKind
 from harken.models.catalog import Catalog
 from harken.service import Caller, Limits, Service
+from harken.text.providers import Providers
 
 if TYPE_CHECKING:
     from tests.jobs.conftest import StartExecutor
@@ -53,6 +54,7 @@ def service(house: House) -> Service:
         voiceprint=voiceprint,
         limits=Limits(3600.0, 60.0, 3600.0),
         checks=list,
+        providers=Providers(),
     )
 
 

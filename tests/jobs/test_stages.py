@@ -194,7 +194,7 @@ def test_a_stage_that_kills_worker_after_worker_is_given_up(house: House, start_
     first.kill()
     (stage,) = house.stages.stages(job.id)
     for _ in range(MAX_ATTEMPTS):
-        house.store.start(job.id)
+        house.store.start(job.id, "worker")
         house.stages.start(stage.id)
     start_executor()
     assert house.ended(job).state is JobState.COMPLETED

@@ -136,7 +136,7 @@ def test_a_deadline_ends_a_queued_job(house: House, start_executor: StartExecuto
 def test_a_job_that_kills_worker_after_worker_fails_alone(house: House, start_executor: StartExecutor) -> None:
     job = house.submit(windows=2)
     for _ in range(MAX_ATTEMPTS):
-        house.store.start(job.id)
+        house.store.start(job.id, "worker")
     start_executor()
     ended = house.ended(job)
     assert (ended.state, ended.error_code) == (JobState.FAILED, "recogniser_crashed")
@@ -145,7 +145,7 @@ def test_a_job_that_kills_worker_after_worker_fails_alone(house: House, start_ex
 def test_a_job_that_gets_on_may_be_taken_up_any_number_of_times(house: House, start_executor: StartExecutor) -> None:
     job = house.submit(windows=2)
     for _ in range(MAX_ATTEMPTS):
-        house.store.start(job.id)
+        house.store.start(job.id, "worker")
     house.store.save_windows(job.id, [], position=0.0, duration=None)
     start_executor()
     assert house.ended(job).state is JobState.COMPLETED

@@ -55,6 +55,7 @@ from harken.models.catalog import Catalog
 from harken.ports import Page, Readiness, Submission
 from harken.server.app import AppConfig, create_app
 from harken.service import Limits, Service
+from harken.text.providers import Providers
 
 T = TypeVar("T")
 
@@ -382,6 +383,7 @@ def _running(tmp_path: Path, config: dict[str, Any]) -> Iterator[Running]:
         voiceprint=voiceprint,
         limits=Limits(max_audio_seconds=3600, interactive_seconds=60, job_deadline=3600),
         checks=lambda: backend.ready,
+        providers=Providers(),
     )
     config.setdefault("spool_dir", tmp_path / "spool")
     config.setdefault("min_free_bytes", 0)

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 import uuid
@@ -89,3 +90,28 @@ def test_half_copies_and_strangers_are_no_recordings(blobs: FolderBlobs, tmp_pat
     os.utime(stale, (old, old))
     assert blobs.keys() == set()
     assert (fresh.exists(), stale.exists(), note.exists()) == (True, False, True)
+
+
+def test_a_copy_and_its_recording_live_apart(
+    blobs: FolderBlobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, third = (str(uuid.uuid4()) for _ in range(3))
+    blobs.adopt(_spooled(tmp_path), first)
+    with blobs.local(first) as path:
+        said = path.read_bytes()
+        os.utime(path, (1.0, 1.0))
+    blobs.copy(first, second)
+    assert blobs.keys(older_than=3600.0) == set(), "a copy is as new as if it had just been adopted"
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    blobs.copy(first, third)
+    blobs.delete(first)
+    for key in (second, third):
+        with blobs.local(key) as path:
+            assert path.read_bytes() == said
+    with pytest.raises(FileNotFoundError):
+        blobs.copy(first, str(uuid.uuid4()))
+    assert blobs.keys() == {second, third}

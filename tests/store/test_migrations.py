@@ -101,7 +101,7 @@ def test_jobs_from_before_there_were_speakers_are_read_still(database: Path | st
     with preparing(engine):
         upgrade(engine)
     store = SqlStore(engine)
-    job = store.start("j")
+    job = store.start("j", "worker")
     assert (job.options, job.stage) == (Options(model="base", language="en", vocabulary=("Zoë",)), None)
     assert [one.text for one in store.saved("j")[0].segments] == [" one"]
     found = store.transcript("j")

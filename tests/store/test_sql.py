@@ -104,7 +104,7 @@ def test_a_job_that_is_not_there(store: Store, job_id: str) -> None:
 def test_every_change_of_a_job_that_is_not_there_says_so(store: Store) -> None:
     job_id = str(uuid.uuid4())
     changes: list[Callable[[], object]] = [
-        lambda: store.start(job_id),
+        lambda: store.start(job_id, "worker"),
         lambda: store.save_windows(job_id, [(0, _result(0))], position=1.0, duration=None),
         lambda: store.complete(job_id, TRANSCRIPT),
         lambda: store.fail(job_id, "x", "y"),
@@ -126,10 +126,10 @@ def test_a_job_of_another_is_not_there(store: Store) -> None:
 
 def test_the_life_of_a_job(store: Store) -> None:
     job = _enter(store)
-    started = store.start(job.id)
+    started = store.start(job.id, "worker")
     assert (started.state, started.attempts) == (JobState.PROCESSING, 1)
     assert started.started is not None
-    again = store.start(job.id)
+    again = store.start(job.id, "worker")
     assert (again.started, again.attempts) == (started.started, 2)
     store.save_windows(job.id, [(0, _result(0))], position=10.0, duration=None)
     seen = store.job(job.id)
@@ -157,7 +157,7 @@ def test_an_end_is_final(store: Store, end: str) -> None:
     ends.pop("request_cancel", None)
     for other in ends.values():
         assert other() == ended
-    assert store.start(job.id) == ended
+    assert store.start(job.id, "worker") == ended
     store.save_windows(job.id, [(0, _result(0))], position=99.0, duration=99.0)
     with pytest.raises(JobEnded):
         store.request_cancel(job.id)
@@ -168,7 +168,7 @@ def test_an_end_is_final(store: Store, end: str) -> None:
 
 def test_one_of_many_ends_wins(store: Store) -> None:
     job = _enter(store)
-    store.start(job.id)
+    store.start(job.id, "worker")
     ends: list[Callable[[], Job]] = [
         lambda: store.complete(job.id, TRANSCRIPT),
         lambda: store.fail(job.id, "x", "y"),
@@ -182,7 +182,7 @@ def test_one_of_many_ends_wins(store: Store) -> None:
 
 def test_cancelling_a_running_job_marks_it(store: Store) -> None:
     job = _enter(store)
-    store.start(job.id)
+    store.start(job.id, "worker")
     marked = store.request_cancel(job.id)
     assert (marked.state, marked.cancel_requested, marked.ended) == (JobState.PROCESSING, True, None)
     assert store.cancelled(job.id).state is JobState.CANCELLED
@@ -251,7 +251,7 @@ def test_idempotency_and_cap_of_the_ledger(store: Store) -> None:
         store.enter(Submission(_job(), "k", "g"), 1, lambda *_: None)
     with pytest.raises(QueueFull):
         store.enter(Submission(_job()), 1, lambda *_: None)
-    store.start(first.id)
+    store.start(first.id, "worker")
     active: list[int] = []
     store.enter(Submission(_job()), 1, lambda _, count: active.append(count))
     assert active == [1]
@@ -275,20 +275,32 @@ def test_what_the_sweeper_asks_for(engine: sa.Engine) -> None:
     store = Store(engine, clock=lambda: now[0])
     waiting = _enter(store, _job(deadline=1500.0))
     running = _enter(store, _job(deadline=1500.0))
-    store.start(running.id)
+    store.start(running.id, "worker")
     done = _enter(store, _job(deadline=1.0))
     store.complete(done.id, TRANSCRIPT)
     assert store.overdue(1500.0) == []
     assert {job.id for job in store.overdue(1501.0)} == {waiting.id, running.id}
     assert len(store.overdue(1501.0, limit=1)) == 1
-    assert store.expired_jobs(1000.0) == []
-    assert [job.id for job in store.expired_jobs(1001.0)] == [done.id]
+    assert store.expired_jobs(1010.0, 10.0) == []
+    assert [job.id for job in store.expired_jobs(1011.0, 10.0)] == [done.id]
     assert [job.id for job in store.expired_audio(1001.0)] == [done.id]
     assert store.audio_keys() == {waiting.audio, running.audio, done.audio}
     store.audio_swept(done.id)
     assert store.expired_audio(1001.0) == []
     assert store.job(done.id).audio is None
     assert store.audio_keys() == {waiting.audio, running.audio}
+
+
+def test_a_job_says_for_itself_how_long_it_is_kept(engine: sa.Engine) -> None:
+    now = [1000.0]
+    store = Store(engine, clock=lambda: now[0])
+    kept, brief = _enter(store), _enter(store, _job(keep=60.0))
+    for job in (kept, brief):
+        store.complete(job.id, TRANSCRIPT)
+    assert store.expired_jobs(1059.0, 3600.0) == []
+    assert [job.id for job in store.expired_jobs(1060.0, 3600.0)] == [brief.id]
+    ended = store.job(brief.id)
+    assert (ended.expired(1059.0), ended.expired(1060.0), store.job(kept.id).expired(1e9)) == (False, True, False)
 
 
 def test_heartbeats_by_the_clock_of_the_database(store: Store, engine: sa.Engine) -> None:
@@ -326,7 +338,7 @@ def test_the_bell_rings_for_what_others_commit(store: Store, engine: sa.Engine) 
     assert bell.waiting() == {Lane.INTERACTIVE}
     job = _enter(store)
     assert bell.waiting() == {Lane.INTERACTIVE, Lane.BATCH}
-    store.start(job.id)
+    store.start(job.id, "worker")
     assert bell.waiting() == {Lane.INTERACTIVE}
     bell.close()
 

@@ -62,7 +62,7 @@ class Store:
     def running(self) -> tuple[Job, Stage]:
         """A job with its own stage."""
         job = self.job()
-        self.jobs.start(job.id)
+        self.jobs.start(job.id, "worker")
         self.jobs.save_transcript(job.id, PLAIN)
         return job, self.stages.open(stage(job, state=JobState.PROCESSING))
 
@@ -178,7 +178,7 @@ def test_cancelling_a_stage(store: Store) -> None:
 def test_who_puts_something_down_does_not_count(store: Store) -> None:
     job, opened = store.running()
     for _ in range(2):
-        store.jobs.start(job.id)
+        store.jobs.start(job.id, "worker")
         store.stages.start(opened.id)
     store.jobs.put_down(job.id)
     store.stages.put_down(opened.id)

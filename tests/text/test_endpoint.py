@@ -25,11 +25,11 @@ from harken.errors import (
     TextTooLong,
     TextUnavailable,
 )
+from harken.model import Message, Usage
 from harken.text import endpoint as endpoint_module
 from harken.text import wire
 from harken.text.endpoint import Endpoint
 from harken.text.provider import Completion
-from harken.text.results import Message, Usage
 from harken.text.wire import Wire
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}

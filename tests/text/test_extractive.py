@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from tests.text.meetings import call, long_meeting, meeting, said
 
 from harken.errors import InvalidOption, JobCancelled
-from harken.model import Transcript, plain
+from harken.model import Message, Style, Transcript, plain, text_result_from
+from harken.model.texts import STYLES
 from harken.text import words
 from harken.text.extractive import Extractive
 from harken.text.markdown import escape
 from harken.text.provider import NOT_FOUND, Watch
-from harken.text.results import STYLES, Message, Style, text_result_from
 from harken.text.spoken import Spoken, transcript_of
 
 EXTRACTIVE = Extractive()

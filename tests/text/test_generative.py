@@ -13,14 +13,14 @@ from tests.text.chat_server import KEY, Answer, Asked, ChatServer, completion, p
 from tests.text.meetings import long_meeting, meeting, said
 
 from harken.errors import JobCancelled, TextTooLong, TextUnusable
-from harken.model import Transcript, plain
+from harken.model import Message, Source, Style, Transcript, plain, text_result_from
+from harken.model.texts import STYLES
 from harken.text import reading, words
 from harken.text.endpoint import Endpoint
 from harken.text.generative import Generative
 from harken.text.prompts import Item
 from harken.text.provider import NOT_FOUND, Watch
 from harken.text.reading import split
-from harken.text.results import STYLES, Message, Source, Style, text_result_from
 from harken.text.spoken import Spoken
 from harken.text.wire import Wire
 

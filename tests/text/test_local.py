@@ -19,13 +19,13 @@ import pytest
 from tests.text.meetings import meeting
 
 from harken.errors import HarkenError, JobCancelled, MissingExtra, ModelUnavailable, TextUnavailable
+from harken.model import Message
 from harken.models.store import ModelStore
 from harken.text import endpoint, local, words
 from harken.text.generative import Generative
 from harken.text.local import LocalModel
 from harken.text.prompts import POINTS_SCHEMA
 from harken.text.providers import LOCAL
-from harken.text.results import Message
 
 STAND_IN = Path(__file__).parent / "llama_standin"
 
@@ -159,7 +159,7 @@ def test_does_not_outlive_who_started_it(stand_in: None, tmp_path: Path) -> None
 import json, time
 from pathlib import Path
 from harken.text.local import LocalModel
-from harken.text.results import Message
+from harken.model import Message
 model = LocalModel(Path({str(tmp_path / "model.gguf")!r}), "small", threads=1)
 print(json.loads(model.complete([Message("user", "hi")], temperature=0, max_tokens=5).text)["pid"], flush=True)
 time.sleep(60)

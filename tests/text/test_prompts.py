@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.text.meetings import meeting, said
 
+from harken.model import Message
 from harken.text.prompts import Item, Prompter, cost, defuse, defuse_request, items_of, listed
-from harken.text.results import Message
 from harken.text.spoken import Spoken
 
 HOSTILE = [

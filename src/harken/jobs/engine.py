@@ -44,15 +44,19 @@ class DurableJobs:
         job = submission.job
 
         def enqueue(transaction: Transaction, active: int) -> None:
-            self._enqueue(transaction, WORKFLOW, job.id, job.lane, active)
+            if submission.given is None:
+                self._enqueue(transaction, WORKFLOW, job.id, job.lane, active)
+            else:
+                stage = submission.given[1]
+                self._enqueue(transaction, STAGE_WORKFLOW, stage.id, stage.lane or job.lane, active)
 
         return self._ledger.enter(submission, self._max_queued, enqueue)
 
     def submit_stage(self, stage: Stage) -> Stage:
-        """See :class:`~harken.ports.JobEngine`. It waits in the lane that its job took."""
+        """See :class:`~harken.ports.JobEngine`."""
 
         def enqueue(transaction: Transaction, job: Job, active: int) -> None:
-            self._enqueue(transaction, STAGE_WORKFLOW, stage.id, job.lane, active)
+            self._enqueue(transaction, STAGE_WORKFLOW, stage.id, stage.lane or job.lane, active)
 
         return self._ledger.enter_stage(stage, self._max_queued, enqueue)
 

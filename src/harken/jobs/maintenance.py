@@ -118,8 +118,8 @@ class Maintenance:
 
     def sweep_results(self) -> None:
         """Remove jobs that ended long enough ago."""
-        before = self._clock() - self._retention.keep_results
-        for job in self._each(lambda: self._store.expired_jobs(before, _BATCH)):
+        keep = self._retention.keep_results
+        for job in self._each(lambda: self._store.expired_jobs(self._clock(), keep, _BATCH)):
             if job.audio is not None:
                 self._blobs.delete(job.audio)
             self._store.delete(job.id)

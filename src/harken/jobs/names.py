@@ -15,7 +15,7 @@ WORKFLOW = "transcribe"
 STAGE_WORKFLOW = "stage"
 SERIALIZER = DBOSPortableJSONSerializer()
 
-_LANES = {Lane.INTERACTIVE: 1, Lane.BATCH: 2}
+_LANES = {Lane.INTERACTIVE: 1, Lane.BATCH: 2, Lane.TEXT: 3}
 _CLASS = 100_000
 
 

@@ -2,7 +2,7 @@
 """What is done with a job's transcript once that is saved, each a durable step that may fail without harm to it.
 
 A stage of a job that runs is done before the job ends; one that was asked for later is a workflow of its own. Either
-way its row says how it ended. Knows no kind of work, only that it makes a new transcript of a job.
+way its row says how it ended. Knows no kind of work, only that it makes a new transcript of a job, or a text.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from harken.errors import (
 )
 from harken.jobs.chapters import step, timing, watch
 from harken.jobs.hands import AWAY, Hands, LeftOff
-from harken.model import Job, JobState, Stage, StageKind, Transcript
+from harken.model import Job, JobState, Stage, StageKind, TextResult, Transcript
 from harken.ports import Stages, Store
 
 log = logging.getLogger(__name__)
@@ -38,7 +38,12 @@ MAX_ATTEMPTS = 5
 _TELL = 0.5
 """Seconds between two notes of how far a stage is."""
 
-_EXCUSES = {StageKind.DIARIZE: "speakers could not be told apart"}
+_EXCUSES = {
+    StageKind.DIARIZE: "speakers could not be told apart",
+    StageKind.SUMMARISE: "the recording could not be summarised",
+    StageKind.FORMAT: "the text could not be formatted",
+    StageKind.CHAT: "the question could not be answered",
+}
 
 
 class StageWork(Protocol):
@@ -49,8 +54,8 @@ class StageWork(Protocol):
 
     def do(
         self, stage: Stage, job: Job, on_progress: Callable[[float], None], cancelled: Callable[[], bool]
-    ) -> Transcript:
-        """The job's transcript with the work done.
+    ) -> Transcript | TextResult:
+        """The job's transcript with the work done, or the text that was made of it.
 
         Raises JobCancelled when ``cancelled`` said so, WorkerUnavailable when it can be done again elsewhere.
         """
@@ -95,7 +100,8 @@ class StageRuns:
     def run_own(self, stage: Stage) -> None:
         """Do a stage of a running job. Only inside a workflow. Raises LeftOff, or JobCancelled for the job's sake."""
         self._hands.check()
-        stage = self._hands.patiently(self._stages.open, stage)
+        now = self._clock()
+        stage = self._hands.patiently(self._stages.open, replace(stage, created=now, updated=now))
         # A cancel that came before this has not marked the stage.
         self._check_cancelled(stage.job_id)
         self.run(stage.id)
@@ -129,8 +135,8 @@ class StageRuns:
             return
         job = self._hands.patiently(self._store.job, stage.job_id)
         try:
-            transcript = self._works[stage.kind].do(stage, job, self._tell(stage), self._cancelled(stage))
-            self._hands.patiently(self._stages.complete, stage_id, transcript)
+            outcome = self._works[stage.kind].do(stage, job, self._tell(stage), self._cancelled(stage))
+            self._hands.patiently(self._stages.complete, stage_id, outcome)
         except StageNotFound:
             raise
         except JobCancelled:

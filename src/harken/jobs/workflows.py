@@ -19,9 +19,10 @@ from harken.jobs.chapters import Chapters
 from harken.jobs.hands import AWAY, Hands, LeftOff
 from harken.jobs.names import STAGE_WORKFLOW, WORKFLOW
 from harken.jobs.speakers import SpeakerWork
-from harken.jobs.stages import MAX_ATTEMPTS, StageRuns, complete
+from harken.jobs.stages import MAX_ATTEMPTS, StageRuns, StageWork, complete
+from harken.jobs.texts import TextStage
 from harken.model import Job, StageKind
-from harken.ports import BlobStore, Runner, Stages, Store, Voices
+from harken.ports import BlobStore, Runner, Stages, Store, Voices, Writer
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +40,8 @@ class Workflows:
         voices: enrolled voices.
         blobs: where the recordings are.
         runner: recognises chapters and finds speakers.
+        writer: does text work.
+        worker: id of this executor.
         clock: seconds since the epoch.
     """
 
@@ -50,15 +53,22 @@ class Workflows:
         voices: Voices,
         blobs: BlobStore,
         runner: Runner,
+        writer: Writer,
+        worker: str,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._hands = hands
+        self._worker = worker
         self._store = store
         self._stages = stages
         self._runner = runner
         self._clock = clock
         self._chapters = Chapters(hands, store, blobs, runner, clock)
-        works = {StageKind.DIARIZE: SpeakerWork(hands, store, voices, blobs, runner)}
+        # In this order they are done.
+        works: dict[StageKind, StageWork] = {
+            StageKind.DIARIZE: SpeakerWork(hands, store, voices, blobs, runner),
+            **{kind: TextStage(hands, store, writer, kind) for kind in StageKind if kind is not StageKind.DIARIZE},
+        }
         self._runs = StageRuns(hands, store, stages, works, clock)
 
     def register(self) -> None:
@@ -77,7 +87,7 @@ class Workflows:
     def run(self, job_id: str) -> str:
         """Do a job, or what is left of it; the state it ended in. Raises LeftOff when it goes on elsewhere."""
         try:
-            job = self._hands.patiently(self._store.start, job_id)
+            job = self._hands.patiently(self._store.start, job_id, self._worker)
             if job.state.ended:
                 return job.state.value
             return self._do(job).state.value

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harken.model.options import Options
+from harken.model.texts import TextResult
 
 
 class JobState(enum.StrEnum):
@@ -26,21 +27,28 @@ class JobState(enum.StrEnum):
 
 
 class Lane(enum.StrEnum):
-    """Interactive when a caller waits or the audio is short; else batch."""
+    """Interactive when a caller waits or the audio is short; else batch. Text work has a lane beside recordings."""
 
     INTERACTIVE = "interactive"
     BATCH = "batch"
+    TEXT = "text"
 
 
 class StageKind(enum.StrEnum):
     """What can be done with a transcript, with the recording or without."""
 
     DIARIZE = "diarize"
+    SUMMARISE = "summarise"
+    FORMAT = "format"
+    CHAT = "chat"
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One recording to transcribe, from its submission to its end. Times are seconds since the epoch."""
+    """One recording to transcribe, from its submission to its end. Times are seconds since the epoch.
+
+    A transcript that a client gave is a job too, one that has completed and never had a recording.
+    """
 
     id: str
     """UUID."""
@@ -76,6 +84,14 @@ class Job:
     """Times that a worker took the job up and died with it since a window of it was last saved, this time included."""
     stage: StageKind | None = None
     """What is being done with the transcript of a running job; None while it is recognised, and once it has ended."""
+    keep: float | None = None
+    """Seconds after its end that it is kept, where whoever made it said so; None leaves it to the operator."""
+    worker: str | None = None
+    """The executor that has it in hand, or had it last."""
+
+    def expired(self, now: float) -> bool:
+        """Whether it has been kept for as long as it was to be."""
+        return self.keep is not None and self.ended is not None and self.ended + self.keep <= now
 
     @property
     def progress(self) -> float:
@@ -115,3 +131,7 @@ class Stage:
     error_message: str | None = None
     attempts: int = 0
     """Times that a worker took it up and died with it, this time included."""
+    lane: Lane | None = None
+    """Where it waits; None in its job's."""
+    result: TextResult | None = None
+    """What text work came to; other stages change the transcript."""

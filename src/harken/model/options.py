@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from harken.model.speakers import KnownVoice
+from harken.model.texts import Format, Summarise
 
 Task = Literal["transcribe", "translate"]
 Mode = Literal["default", "fast"]
@@ -59,6 +60,10 @@ class Options:
     max_speakers: int | None = None
     known_voices: tuple[KnownVoice, ...] = ()
     """Voices to look for among the speakers, beside those that are enrolled."""
+    summary: Summarise | None = None
+    """A summary to be made of a job's transcript."""
+    formatting: Format | None = None
+    """How a job's transcript is to be written down beside."""
     mode: Mode = "default"
     """``fast`` trades accuracy for speed."""
     cpu_threads: int | None = None

@@ -7,8 +7,10 @@ import enum
 from dataclasses import fields
 from typing import Any
 
+from harken.model.jobs import StageKind
 from harken.model.options import Options
 from harken.model.speakers import Diarization, KnownVoice, Speaker, Turn
+from harken.model.texts import Chat, Format, Message, Source, Summarise, TextResult, TextTask, Usage
 from harken.model.transcript import (
     Coverage,
     Dropped,
@@ -40,12 +42,40 @@ def options_from(data: dict[str, Any]) -> Options:
     for name in ("vocabulary", "languages"):
         kept[name] = tuple(kept.get(name) or ())
     kept["known_voices"] = tuple(voice_from(voice) for voice in kept.get("known_voices") or ())
+    for name, kind in (("summary", Summarise), ("formatting", Format)):
+        kept[name] = kind(**kept[name]) if kept.get(name) else None
     return Options(**kept)
 
 
 def voice_from(data: dict[str, Any]) -> KnownVoice:
     """The inverse of :func:`plain` for :class:`KnownVoice`."""
     return KnownVoice(data["name"], tuple(data["centroid"]))
+
+
+def task_from(kind: StageKind, data: dict[str, Any]) -> TextTask:
+    """The inverse of :func:`plain` for the text work of a kind of stage."""
+    match kind:
+        case StageKind.SUMMARISE:
+            return Summarise(**data)
+        case StageKind.FORMAT:
+            return Format(**data)
+        case StageKind.CHAT:
+            return Chat(**{**data, "messages": tuple(Message(**message) for message in data["messages"])})
+        case StageKind.DIARIZE:
+            raise ValueError("telling speakers apart is no text work")
+
+
+def text_result_from(data: dict[str, Any]) -> TextResult:
+    """The inverse of :func:`plain` for :class:`TextResult`."""
+    return TextResult(
+        text=data["text"],
+        model=data["model"],
+        generated=data["generated"],
+        sources=tuple(Source(**source) for source in data["sources"]),
+        topics=tuple(data["topics"]),
+        warnings=tuple(data["warnings"]),
+        usage=Usage(**data["usage"]),
+    )
 
 
 def diarization_from(data: dict[str, Any]) -> Diarization:

@@ -62,7 +62,8 @@ class SqlBell:
     def waiting(self) -> set[Lane]:
         """See :class:`~harken.ports.Bell`."""
         queued = JobState.QUEUED.value
-        of_stages = sa.select(jobs.c.lane).join_from(stages, jobs).where(stages.c.state == queued)
+        lane = sa.func.coalesce(stages.c.lane, jobs.c.lane)
+        of_stages = sa.select(lane).join_from(stages, jobs).where(stages.c.state == queued)
         query = sa.union(sa.select(jobs.c.lane).where(jobs.c.state == queued), of_stages)
         found = {Lane(row.lane) for row in self._connection.execute(query)}
         self._connection.rollback()

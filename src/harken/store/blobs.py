@@ -45,6 +45,23 @@ class FolderBlobs:
                 partial.unlink(missing_ok=True)
             path.unlink()
 
+    def copy(self, key: str, other: str) -> None:
+        """See :class:`~harken.ports.BlobStore`. Another name of the same file where the file system has such."""
+        source, target = self._path(key), self._path(other)
+        # New again, so that nobody takes the copy for one that was abandoned.
+        os.utime(source)
+        try:
+            os.link(source, target)
+        except FileNotFoundError:
+            raise
+        except OSError:
+            partial = target.with_suffix(_PARTIAL)
+            try:
+                shutil.copyfile(source, partial)
+                partial.replace(target)
+            finally:
+                partial.unlink(missing_ok=True)
+
     @contextmanager
     def local(self, key: str) -> Iterator[Path]:
         """See :class:`~harken.ports.BlobStore`."""

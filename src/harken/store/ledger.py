@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from harken.errors import AudioGone, IdempotencyConflict, JobNotFinished, QueueFull, StageRunning
-from harken.model import Job, JobState, Stage
+from harken.model import Job, JobState, Stage, StageKind
 from harken.ports import Submission, Transaction
 from harken.store import rows
 from harken.store.base import ACTIVE, Sql, not_found
@@ -48,6 +48,10 @@ class SqlLedger(Sql):
                         owner=job.owner, key=digest, fingerprint=submission.fingerprint, job_id=job.id
                     )
                 )
+            if submission.given is not None:
+                transcript, stage = submission.given
+                self._write_transcript(connection, job.id, transcript)
+                connection.execute(stages.insert().values(rows.stage_values(stage)))
             enqueue(connection, active)
         return job, True
 
@@ -60,7 +64,7 @@ class SqlLedger(Sql):
             job = rows.job_from(row)
             if job.state is not JobState.COMPLETED:
                 raise JobNotFinished(f"job {job.id} is {job.state.value}; this can be done again once it has completed")
-            if job.audio is None:
+            if job.audio is None and stage.kind is StageKind.DIARIZE:
                 raise AudioGone(f"the recording of job {job.id} is not kept any more; send it again as a new job")
             same = (stages.c.job_id == job.id, stages.c.kind == stage.kind.value, stages.c.state.in_(ACTIVE))
             if connection.execute(sa.select(stages.c.id).where(*same)).first() is not None:

@@ -20,12 +20,13 @@ from harken.model import (
     options_from,
     plain,
     result_from,
+    text_result_from,
     transcript_from,
 )
 
 _AS_THEY_ARE = (
     "id", "owner", "filename", "created", "updated", "audio", "size", "duration", "position", "started", "ended",
-    "deadline", "cancel_requested", "error_code", "error_message", "attempts",
+    "deadline", "cancel_requested", "error_code", "error_message", "attempts", "keep", "worker",
 )  # fmt: skip
 
 _OF_STAGES = (
@@ -68,6 +69,8 @@ def stage_values(stage: Stage) -> dict[str, Any]:
         "kind": stage.kind.value,
         "state": stage.state.value,
         "options": json.dumps(stage.options),
+        "lane": None if stage.lane is None else stage.lane.value,
+        "result": None if stage.result is None else dump(stage.result),
     }
 
 
@@ -79,6 +82,8 @@ def stage_from(row: sa.Row[Any]) -> Stage:
         kind=StageKind(data["kind"]),
         state=JobState(data["state"]),
         options=json.loads(data["options"]),
+        lane=None if data["lane"] is None else Lane(data["lane"]),
+        result=None if data["result"] is None else text_result_from(json.loads(data["result"])),
     )
 
 

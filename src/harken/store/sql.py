@@ -70,12 +70,13 @@ class SqlStore(Sql):
 
     def expired_audio(self, ended_before: float, limit: int = 100) -> list[Job]:
         """See :class:`~harken.ports.Store`."""
-        needed = sa.exists().where(stages.c.job_id == jobs.c.id, stages.c.state.in_(ACTIVE))
-        return self._some(jobs.c.ended < ended_before, jobs.c.audio.is_not(None), ~needed, limit=limit)
+        return self._some(jobs.c.ended < ended_before, jobs.c.audio.is_not(None), ~_NEEDED, limit=limit)
 
-    def expired_jobs(self, ended_before: float, limit: int = 100) -> list[Job]:
+    def expired_jobs(self, now: float, keep: float, limit: int = 100) -> list[Job]:
         """See :class:`~harken.ports.Store`."""
-        return self._some(jobs.c.ended < ended_before, limit=limit)
+        # Two questions, since each has an index and both together have none.
+        old = self._some(jobs.c.ended < now - keep, ~_NEEDED, limit=limit)
+        return old or self._some(jobs.c.keep.is_not(None), jobs.c.ended + jobs.c.keep <= now, ~_NEEDED, limit=limit)
 
     def overdue(self, now: float, limit: int = 100) -> list[Job]:
         """See :class:`~harken.ports.Store`."""
@@ -100,10 +101,11 @@ class SqlStore(Sql):
 
     # Changing
 
-    def start(self, job_id: str) -> Job:
+    def start(self, job_id: str, worker: str) -> Job:
         """See :class:`~harken.ports.Store`."""
         return self._change(
             job_id,
+            worker=worker,
             state=JobState.PROCESSING.value,
             started=sa.func.coalesce(jobs.c.started, self._clock()),
             attempts=jobs.c.attempts + 1,
@@ -233,6 +235,10 @@ class SqlStore(Sql):
             .returning(*jobs.c)
         ).one_or_none()
         return None if row is None else rows.job_from(row)
+
+
+_NEEDED = sa.exists().where(stages.c.job_id == jobs.c.id, stages.c.state.in_(ACTIVE))
+"""A stage of the job has not ended."""
 
 
 def _active_of(job_id: str) -> tuple[sa.ColumnElement[bool], ...]:

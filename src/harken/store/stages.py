@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from harken.errors import JobEnded, StageNotFound
-from harken.model import JobState, Stage, Transcript
+from harken.model import JobState, Stage, TextResult, Transcript
 from harken.store import rows
 from harken.store.base import ACTIVE, Sql, fewer, not_found
 from harken.store.database import writing
@@ -70,13 +70,15 @@ class SqlStages(Sql):
             stage_id, progress=sa.case((stages.c.progress < progress, min(progress, 0.99)), else_=stages.c.progress)
         )
 
-    def complete(self, stage_id: str, transcript: Transcript) -> Stage:
+    def complete(self, stage_id: str, outcome: Transcript | TextResult) -> Stage:
         """See :class:`~harken.ports.Stages`."""
+        result = rows.dump(outcome) if isinstance(outcome, TextResult) else None
         with writing(self._engine) as connection:
-            stage = self._end(connection, stage_id, JobState.COMPLETED, progress=1.0)
+            stage = self._end(connection, stage_id, JobState.COMPLETED, progress=1.0, result=result)
             if stage is None:
                 return self._one(connection, stage_id)
-            self._write_transcript(connection, stage.job_id, transcript)
+            if isinstance(outcome, Transcript):
+                self._write_transcript(connection, stage.job_id, outcome)
             return stage
 
     def fail(self, stage_id: str, code: str, message: str) -> Stage:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 PREFIX = "harken_"
 VERSION_TABLE = f"{PREFIX}version"
-HEAD = "0002"
+HEAD = "0003"
 """Revision of the newest migration; a database that has it needs no Alembic at start."""
 
 
@@ -73,6 +73,8 @@ jobs = sa.Table(
     sa.Column("view", sa.Text, nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("stage", sa.String(16)),
+    sa.Column("keep", sa.Double),
+    sa.Column("worker", Plain),
     sa.Index(None, "owner", "created", "id"),
     sa.Index(None, "created", "id"),
     sa.Index(None, "state", "lane"),
@@ -81,6 +83,9 @@ jobs = sa.Table(
 
 _kept = jobs.c.audio.is_not(None)
 sa.Index(f"ix_{PREFIX}jobs_kept_audio", jobs.c.ended, sqlite_where=_kept, postgresql_where=_kept)
+
+_briefly = jobs.c.keep.is_not(None)
+sa.Index(f"ix_{PREFIX}jobs_briefly", jobs.c.ended, sqlite_where=_briefly, postgresql_where=_briefly)
 
 # The key is the SHA-256 of what the caller sent, which may be long or hold anything.
 idempotency = sa.Table(
@@ -125,6 +130,8 @@ stages = sa.Table(
     sa.Column("error_code", Plain),
     sa.Column("error_message", Plain),
     sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("lane", sa.String(16)),
+    sa.Column("result", sa.Text),
 )
 
 voices = sa.Table(

@@ -24,8 +24,8 @@ from harken.errors import (
     TextTooLong,
     TextUnavailable,
 )
+from harken.model import Message, Usage
 from harken.text.provider import IDLE, Completion
-from harken.text.results import Message, Usage
 from harken.text.wire import Broken, Reply, Wire
 
 _PAUSES = (1.0, 3.0)

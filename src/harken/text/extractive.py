@@ -10,21 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from harken.model import Transcript
+from harken.model import Message, Style, TextResult, Transcript, Usage
+from harken.model.texts import MAX_LENGTH, MAX_TOKENS, TEMPERATURE
 from harken.text import actions, highlights, instructions, search, sentences, stopwords, topics, words
 from harken.text.instructions import Section
 from harken.text.markdown import escape
-from harken.text.provider import (
-    IDLE,
-    MAX_LENGTH,
-    MAX_TOKENS,
-    NOT_FOUND,
-    TEMPERATURE,
-    Watch,
-    check_chat,
-    check_summary,
-)
-from harken.text.results import Message, Style, TextResult, Usage
+from harken.text.provider import IDLE, NOT_FOUND, Watch, check_chat, check_summary
 from harken.text.spoken import Passage, Spoken, clock, sources
 
 NAME = "extractive"

@@ -11,22 +11,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from harken.errors import TextTooLong
-from harken.model import Transcript
+from harken.model import Message, Style, TextResult, Transcript
+from harken.model.texts import MAX_LENGTH, MAX_TOKENS, TEMPERATURE
 from harken.text import extractive, reading, sentences, words
 from harken.text.checks import Evidence, orders
 from harken.text.prompts import OVERHEAD, Item, Prompter
-from harken.text.provider import (
-    IDLE,
-    MAX_LENGTH,
-    MAX_TOKENS,
-    NOT_FOUND,
-    TEMPERATURE,
-    LanguageModel,
-    Watch,
-    check_chat,
-    check_summary,
-)
-from harken.text.results import Message, Style, TextResult
+from harken.text.provider import IDLE, NOT_FOUND, LanguageModel, Watch, check_chat, check_summary
 from harken.text.spoken import Spoken, sources
 from harken.text.structured import Asker, Point, Points
 

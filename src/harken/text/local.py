@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from harken.errors import JobCancelled, MissingExtra, ModelUnavailable, TextUnavailable
+from harken.model import Message
 from harken.text.endpoint import Endpoint
 from harken.text.provider import IDLE, Completion
-from harken.text.results import Message
 from harken.text.wire import Wire
 
 CONTEXT = 8192

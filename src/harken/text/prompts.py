@@ -16,9 +16,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from harken.model import Message, Style
 from harken.text import words
 from harken.text.provider import NOT_FOUND
-from harken.text.results import Message, Style
 from harken.text.spoken import Line, clock
 
 _SECRET = secrets.token_bytes(32)

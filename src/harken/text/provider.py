@@ -12,15 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from harken.errors import InvalidOption, JobCancelled
-from harken.model import Transcript
-from harken.text.results import ROLES, STYLES, Message, Style, TextResult, Usage
+from harken.model import Message, Style, TextResult, Transcript, Usage
+from harken.model.texts import MAX_LENGTH, MAX_TOKENS, ROLES, STYLES, TEMPERATURE
 
-MAX_LENGTH = 500
-"""Words of a summary, where nobody says how many."""
-MAX_TOKENS = 500
-"""Tokens of an answer, where nobody says how many."""
-TEMPERATURE = 0.7
-"""Of an answer, where nobody says."""
 NOT_FOUND = "Not found in the transcript."
 """The answer to a question that the transcript does not answer."""
 

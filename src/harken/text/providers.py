@@ -8,16 +8,17 @@ default, does the work or fails.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harken.errors import InvalidOption, UnknownModel
+from harken.model import Chat, Format, Summarise, TextResult, TextTask, Transcript
 from harken.text import extractive
 from harken.text.endpoint import Endpoint
 from harken.text.extractive import Extractive
 from harken.text.generative import Generative
 from harken.text.local import LocalModel
-from harken.text.provider import LanguageModel, TextProvider
+from harken.text.provider import IDLE, LanguageModel, TextProvider, Watch, check_chat, check_summary
 from harken.text.wire import Wire
 
 DEFAULT_ALIAS = "gpt-3.5-turbo"
@@ -71,6 +72,32 @@ class Providers:
                 f"no language model {wanted!r} is set up; there is {', '.join(self.names)}", param="model_name"
             )
         return found
+
+    def check(self, task: TextTask) -> TextTask:
+        """The task with the name of the provider that is to do it.
+
+        Raises UnknownModel, or InvalidOption for what nobody, or not this provider, can do.
+        """
+        provider = self.choose(task.model)
+        match task:
+            case Summarise(style, max_length):
+                check_summary(style, max_length)
+            case Format(instruction):
+                provider.check_instruction(instruction)
+            case Chat(messages, temperature, max_tokens):
+                check_chat(messages, temperature, max_tokens)
+        return replace(task, model=provider.name)
+
+    def write(self, transcript: Transcript, task: TextTask, watch: Watch = IDLE) -> TextResult:
+        """Do text work. Raises as :meth:`check`, and TextError and JobCancelled as the provider does."""
+        provider = self.choose(task.model)
+        match task:
+            case Summarise(style, max_length):
+                return provider.summarise(transcript, style=style, max_length=max_length, watch=watch)
+            case Format(instruction):
+                return provider.format_text(transcript, instruction, watch=watch)
+            case Chat(messages, temperature, max_tokens):
+                return provider.chat(transcript, messages, temperature=temperature, max_tokens=max_tokens, watch=watch)
 
     def close(self) -> None:
         """Stop what runs for a local model."""

@@ -70,7 +70,7 @@ def _before(label: str | None) -> str:
 def _srt(transcript: Transcript) -> str:
     cues = cut(transcript, lambda label: breaks.width(_before(label)))
     return "".join(
-        f"{number}\n{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}\n{_srt_text(cue)}\n\n"
+        f"{number}\n{clock(cue.start, ',')} --> {clock(cue.end, ',')}\n{_srt_text(cue)}\n\n"
         for number, cue in enumerate(cues, 1)
     )
 
@@ -83,7 +83,7 @@ def _srt_text(cue: Cue) -> str:
 
 
 def _vtt(transcript: Transcript) -> str:
-    blocks = [f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}\n{_vtt_text(cue)}\n" for cue in cut(transcript)]
+    blocks = [f"{clock(cue.start, '.')} --> {clock(cue.end, '.')}\n{_vtt_text(cue)}\n" for cue in cut(transcript)]
     return "\n".join(["WEBVTT\n", *blocks])
 
 
@@ -127,7 +127,7 @@ def _json(transcript: Transcript) -> str:
 
 def _md(transcript: Transcript) -> str:
     return "\n".join(
-        f"**\\[{_clock(start)}\\]** {f'**{_md_text(name)}:** ' if name else ''}{_md_text(text)}\n"
+        f"**\\[{clock(start)}\\]** {f'**{_md_text(name)}:** ' if name else ''}{_md_text(text)}\n"
         for start, name, text in _paragraphs(transcript)
     )
 
@@ -170,7 +170,7 @@ def _said(transcript: Transcript) -> Iterator[tuple[Segment, str]]:
             yield segment, text
 
 
-def _clock(seconds: float, mark: str | None = None) -> str:
+def clock(seconds: float, mark: str | None = None) -> str:
     """``hh:mm:ss``, with the mark and milliseconds after it when there is a mark."""
     total = round(seconds * 1000)
     hours, minutes, rest = total // 3_600_000, total // 60_000 % 60, total % 60_000

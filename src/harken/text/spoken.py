@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 
-from harken.model import Segment, Transcript
+from harken.model import Segment, Source, Transcript
 from harken.text import sentences, words
 from harken.text.labels import Labels, labels
-from harken.text.results import Source
 
 _LONG_SENTENCE = 60
 """Words after which a sentence ends with its segment, for recognisers that write no punctuation."""

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from harken.errors import TextTooLong, TextUnusable
+from harken.model import Usage
 from harken.text import checks, words
 from harken.text.prompts import POINTS_SCHEMA, Prompt
 from harken.text.provider import Completion, LanguageModel, Watch
-from harken.text.results import Usage
 
 _TRIES = 2
 _MORE = 4

@@ -14,7 +14,7 @@ from harken.models.store import ModelStore
 from harken.ports import Readiness
 from harken.service import Limits, Service
 from harken.store import FolderBlobs, SqlLedger, SqlStages, SqlStore, SqlVoices, speak_plainly
-from harken.wiring.shared import database, models
+from harken.wiring.shared import database, models, texts
 from harken.worker.process import ChildSettings
 from harken.worker.readers import Readers
 from harken.worker.speakers import Speakers
@@ -53,6 +53,7 @@ def service(settings: Settings) -> Iterator[tuple[Service, ModelStore]]:
                 job_deadline=settings.job_deadline,
             ),
             lambda: _readiness(settings, store, weights, readers),
+            texts(settings, weights),
         )
         try:
             yield built, weights

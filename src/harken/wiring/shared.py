@@ -4,16 +4,19 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 
 import sqlalchemy as sa
 
 from harken.config import Settings
+from harken.errors import ModelError
 from harken.jobs.engine import prepare
 from harken.models.own import catalog
 from harken.models.sources import standard_sources
 from harken.models.store import ModelStore
 from harken.store import connect, preparing, upgrade
+from harken.text.providers import LOCAL, Providers, TextSettings, providers
 
 
 @contextlib.contextmanager
@@ -28,6 +31,25 @@ def database(settings: Settings) -> Iterator[sa.Engine]:
         yield engine
     finally:
         engine.dispose()
+
+
+def texts(settings: Settings, store: ModelStore) -> Providers:
+    """The providers of text. Raises InvalidOption when the settings contradict each other."""
+    try:
+        local = store.path(LOCAL) / store.catalog.entry(LOCAL).files[0].name
+    except ModelError:
+        local = None
+    return providers(
+        TextSettings(
+            base_url=settings.llm_base_url,
+            api_key=None if settings.llm_api_key is None else settings.llm_api_key.get_secret_value(),
+            models=settings.llm_model,
+            context=settings.llm_context,
+            timeout=settings.llm_timeout,
+            local=local,
+            threads=max(1, os.cpu_count() or 1),
+        )
+    )
 
 
 def models(settings: Settings) -> ModelStore:

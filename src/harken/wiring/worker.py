@@ -15,7 +15,7 @@ from harken.jobs.executor import WorkerExecutor
 from harken.jobs.maintenance import Retention
 from harken.model import Lane
 from harken.store import FolderBlobs, SqlBell, SqlRoster, SqlStages, SqlStore, SqlVoices
-from harken.wiring.shared import database, models
+from harken.wiring.shared import database, models, texts
 from harken.worker.heartbeat import start_beating
 from harken.worker.runtime import Runtime, RuntimeSettings
 from harken.worker.weights import Hardware, Weights
@@ -26,6 +26,8 @@ INTERACTIVE_JOBS = 32
 """Jobs of the interactive lane that one worker has in hand at most; their windows share batches."""
 BATCH_JOBS = 8
 """The same of the batch lane: enough to fill batches, few enough that a job in hand moves on."""
+TEXT_JOBS = 8
+"""Summaries and the like at a time: they mostly wait for a language model."""
 
 
 def run_worker(settings: Settings) -> NoReturn:
@@ -43,6 +45,7 @@ def run_worker(settings: Settings) -> NoReturn:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     store = models(settings)
+    writer = texts(settings, store)
     with database(settings) as engine:
         runtime = Runtime(
             RuntimeSettings(
@@ -65,8 +68,9 @@ def run_worker(settings: Settings) -> NoReturn:
             roster=SqlRoster(engine),
             blobs=FolderBlobs(settings.blob_dir),
             runner=runtime,
+            writer=writer,
             open_bell=lambda: SqlBell(engine),
-            limits={Lane.INTERACTIVE: INTERACTIVE_JOBS, Lane.BATCH: BATCH_JOBS},
+            limits={Lane.INTERACTIVE: INTERACTIVE_JOBS, Lane.BATCH: BATCH_JOBS, Lane.TEXT: TEXT_JOBS},
             retention=Retention(settings.keep_audio, settings.keep_results),
             dead_after=settings.dead_after,
         )
@@ -75,6 +79,7 @@ def run_worker(settings: Settings) -> NoReturn:
         stopping.wait()
         executor.stop(settings.drain_seconds)
         runtime.close(settings.drain_seconds)
+        writer.close()
     for why in failures:
         log.error("%s", why)
     logging.shutdown()

@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The nouns of text work: what a summary, formatted notes or an answer is, and what it rests on.
-
-Frozen dataclasses that :func:`harken.model.plain` turns into JSON types. Knows no provider.
-"""
+"""Work on what was said: what can be asked for, and what a summary, formatted notes or an answer is."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 Style = Literal["paragraph", "bullet_points", "key_points"]
 Role = Literal["system", "user", "assistant"]
 
 STYLES: tuple[Style, ...] = get_args(Style)
 ROLES: tuple[Role, ...] = get_args(Role)
+
+MAX_LENGTH = 500
+"""Words of a summary, where nobody says how many."""
+MAX_TOKENS = 500
+"""Tokens of an answer, where nobody says how many."""
+TEMPERATURE = 0.7
+"""Of an answer, where nobody says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,39 @@ class Message:
 
     role: Role
     content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summarise:
+    """Say what was said, with its topics."""
+
+    style: Style = "paragraph"
+    max_length: int = MAX_LENGTH
+    """Words at most."""
+    model: str | None = None
+    """Name of a provider of text; None, as in the others, is the default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """Write down what was said as an instruction wants it."""
+
+    instruction: str = ""
+    """Empty wants clean paragraphs."""
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """Answer the last of some messages from what was said."""
+
+    messages: tuple[Message, ...]
+    temperature: float = TEMPERATURE
+    max_tokens: int = MAX_TOKENS
+    model: str | None = None
+
+
+TextTask = Summarise | Format | Chat
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +102,3 @@ class TextResult:
     warnings: tuple[str, ...] = ()
     """What the reader should know: numbers and names that the transcript does not hold, say."""
     usage: Usage = Usage()
-
-
-def text_result_from(data: dict[str, Any]) -> TextResult:
-    """The inverse of :func:`harken.model.plain` for :class:`TextResult`."""
-    return TextResult(
-        text=data["text"],
-        model=data["model"],
-        generated=data["generated"],
-        sources=tuple(Source(**source) for source in data["sources"]),
-        topics=tuple(data["topics"]),
-        warnings=tuple(data["warnings"]),
-        usage=Usage(**data["usage"]),
-    )

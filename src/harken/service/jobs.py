@@ -1,24 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All that a dialect may call: submit, read, list, cancel, delete; do a stage again; enrol voices.
-
-Synchronous and thread-safe; a server calls it from a thread. Knows the ports and the pipeline's rules for options,
-not HTTP, SQL or the queue.
-"""
+"""Jobs: submit, read, list, cancel, delete; do a stage again, hear a span again; enrol voices."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harken import pipeline
-from harken.errors import InvalidOption, JobEnded, JobFailed, JobNotFinished, StageNotFound, VoiceExists, revive
+from harken.errors import (
+    AudioGone,
+    InvalidOption,
+    JobEnded,
+    JobFailed,
+    JobNotFinished,
+    JobNotFound,
+    StageNotFound,
+    VoiceExists,
+    revive,
+)
 from harken.model import (
     Job,
     JobState,
@@ -30,37 +33,17 @@ from harken.model import (
     Transcript,
     Voice,
     WindowResult,
-    plain,
 )
 from harken.models.catalog import Catalog
 from harken.pipeline.validation import MAX_NAME
 from harken.ports import BlobStore, JobEngine, Page, Readiness, Stages, Store, Submission, Voices
+from harken.service import fingerprints
+from harken.service.nouns import Caller, Limits, Upload
+from harken.service.texts import Texts
+from harken.text.providers import Providers
 
-
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who asks: the id that owns jobs. Everyone is the same caller where no keys are set."""
-
-    id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A recording that has arrived whole: where it is spooled, its name, bytes and SHA-256."""
-
-    path: Path
-    filename: str
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The operator's limits that hold for every dialect. Seconds."""
-
-    max_audio_seconds: float
-    interactive_seconds: float
-    job_deadline: float
+_PAST_END = 0.1
+"""Seconds that a span may seem to go on behind the end: clients round, and so do headers."""
 
 
 class Service:
@@ -82,6 +65,7 @@ class Service:
         voiceprint: Callable[[Path], tuple[float, tuple[float, ...]]],
         limits: Limits,
         checks: Callable[[], list[Readiness]],
+        providers: Providers,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
@@ -95,6 +79,7 @@ class Service:
         self._limits = limits
         self._checks = checks
         self._clock = clock
+        self.texts = Texts(self.job, stages, engine, providers, limits.job_deadline, clock)
 
     def check(self, options: Options) -> Options:
         """``options`` with the model's canonical name and the language's code.
@@ -102,7 +87,12 @@ class Service:
         Dialects call it before they read the recording, so that a bad field costs nobody an upload. Raises
         UnknownModel, UnknownLanguage or InvalidOption, which names the field.
         """
-        return pipeline.validate(options, self.catalog)
+        options = pipeline.validate(options, self.catalog)
+        if options.summary is not None:
+            options = options.but(summary=self.texts.check(options.summary))
+        if options.formatting is not None:
+            options = options.but(formatting=self.texts.check(options.formatting))
+        return options
 
     def submit(
         self,
@@ -115,12 +105,14 @@ class Service:
         references: tuple[str, ...] = (),
         warnings: tuple[str, ...] = (),
         view: dict[str, Any] | None = None,
+        keep: float | None = None,
     ) -> Job:
         """Make a job of a spooled recording; on return the spooled file belongs to the job or is gone.
 
         ``waits`` says that the caller holds the line: such jobs, and short recordings, take the interactive lane.
         ``references`` are the SHA-256 of the recordings that the known voices were learnt from: by them a request that
-        is sent again is known as the same. ``warnings`` and ``view`` are kept with the job for the dialect.
+        is sent again is known as the same. ``warnings`` and ``view`` are kept with the job for the dialect, which is
+        itself kept ``keep`` seconds after its end if that is not the operator's to say.
 
         Raises:
             InvalidRequest: an option is not valid.
@@ -154,9 +146,10 @@ class Service:
                         deadline=now + self._limits.job_deadline,
                         warnings=warnings,
                         view=view or {},
+                        keep=keep,
                     ),
                     idempotency_key=idempotency_key,
-                    fingerprint=_fingerprint(upload, options, references),
+                    fingerprint=fingerprints.of_recording(upload.sha256, options, references),
                 )
             )
             if not new:
@@ -170,8 +163,11 @@ class Service:
             upload.path.unlink(missing_ok=True)
 
     def job(self, job_id: str, caller: Caller) -> Job:
-        """The caller's job. Raises JobNotFound, for the jobs of others too."""
-        return self._store.job(job_id, caller.id)
+        """The caller's job. Raises JobNotFound, for the jobs of others and those that have expired too."""
+        job = self._store.job(job_id, caller.id)
+        if job.expired(self._clock()):
+            raise JobNotFound(f"job {job_id} has expired")
+        return job
 
     def jobs(self, caller: Caller, limit: int = 20, cursor: str | None = None) -> Page:
         """The caller's jobs, newest first."""
@@ -179,7 +175,7 @@ class Service:
 
     def cancel(self, job_id: str, caller: Caller) -> Job:
         """Cancel: a queued job at once, a running one within a window or a second. Raises JobNotFound, JobEnded."""
-        self._store.job(job_id, caller.id)
+        self.job(job_id, caller)
         job = self._store.request_cancel(job_id)
         if job.state is JobState.CANCELLED:
             self._engine.cancel(job_id)
@@ -187,7 +183,7 @@ class Service:
 
     def delete(self, job_id: str, caller: Caller) -> None:
         """Remove the job, its recording and its text; a running one is cancelled first."""
-        job = self._store.job(job_id, caller.id)
+        job = self.job(job_id, caller)
         with contextlib.suppress(JobEnded):
             self.cancel(job_id, caller)
         for stage in self._stages.stages(job_id):
@@ -199,7 +195,7 @@ class Service:
 
     def transcript(self, job_id: str, caller: Caller) -> Transcript:
         """The result. Raises JobNotFound, JobNotFinished, or what the job failed with."""
-        job = self._store.job(job_id, caller.id)
+        job = self.job(job_id, caller)
         if not job.state.ended:
             raise JobNotFinished(f"job {job_id} is {job.state.value}; its result is there once it has completed")
         transcript = self._store.transcript(job_id) if job.state is JobState.COMPLETED else None
@@ -207,13 +203,84 @@ class Service:
             raise self.failure(job)
         return transcript
 
+    def draft(self, job_id: str, caller: Caller) -> Transcript | None:
+        """The transcript as it is now, which is there before the job's stages are done; None before that."""
+        self.job(job_id, caller)
+        return self._store.transcript(job_id)
+
     def results(self, job_id: str, caller: Caller, after: int = -1) -> tuple[Job, list[tuple[int, WindowResult]]]:
         """The job as it is now and the windows done since ``after``, in order, each once.
 
         The job is read first: when it has ended, the windows that come with it are the last.
         """
-        job = self._store.job(job_id, caller.id)
+        job = self.job(job_id, caller)
         return job, self._store.windows(job_id, after)
+
+    def hear_again(
+        self,
+        job_id: str,
+        start: float,
+        end: float,
+        options: Options,
+        caller: Caller,
+        *,
+        idempotency_key: str | None = None,
+        warnings: tuple[str, ...] = (),
+        view: dict[str, Any] | None = None,
+    ) -> Job:
+        """Make a job of its own of the span ``[start, end)`` in seconds of a recording that is still kept.
+
+        Raises:
+            JobNotFound: there is no such job.
+            AudioGone: its recording is not kept any more.
+            InvalidRequest, QueueFull, IdempotencyConflict: nothing was made.
+        """
+        known = self.job(job_id, caller)
+        if known.audio is None:
+            raise AudioGone(f"the recording of job {job_id} is not kept any more; send the clip itself")
+        if not 0 <= start < end or (known.duration is not None and start >= known.duration):
+            length = "" if known.duration is None else f" of {known.duration:.2f} s"
+            raise InvalidOption(
+                f"there is nothing from {start:g} to {end:g} s in the recording{length}", param="start_time"
+            )
+        if known.duration is not None and end > known.duration + _PAST_END:
+            raise InvalidOption(f"the recording ends at {known.duration:.2f} s", param="end_time")
+        options = self.check(options.but(offset=start, duration=end - start))
+        now = self._clock()
+        key = str(uuid.uuid4())
+        try:
+            self._blobs.copy(known.audio, key)
+        except FileNotFoundError:
+            raise AudioGone(f"the recording of job {job_id} is not kept any more; send the clip itself") from None
+        try:
+            job, new = self._engine.submit(
+                Submission(
+                    job=Job(
+                        id=key,
+                        owner=caller.id,
+                        state=JobState.QUEUED,
+                        lane=Lane.INTERACTIVE,
+                        options=options,
+                        filename=known.filename,
+                        created=now,
+                        updated=now,
+                        audio=key,
+                        size=known.size,
+                        duration=known.duration,
+                        deadline=now + self._limits.job_deadline,
+                        warnings=warnings,
+                        view=view or {},
+                    ),
+                    idempotency_key=idempotency_key,
+                    fingerprint=fingerprints.of_recording(job_id, options),
+                )
+            )
+        except BaseException:
+            self._blobs.delete(key)
+            raise
+        if not new:
+            self._blobs.delete(key)
+        return job
 
     def diarize_again(
         self,
@@ -232,7 +299,7 @@ class Service:
             StageRunning: this is being done already.
             InvalidOption, QueueFull: nothing was made.
         """
-        job = self._store.job(job_id, caller.id)
+        job = self.job(job_id, caller)
         options = self.check(
             job.options.but(
                 diarize=True, num_speakers=num_speakers, min_speakers=min_speakers, max_speakers=max_speakers
@@ -254,17 +321,43 @@ class Service:
 
     def stages(self, job_id: str, caller: Caller) -> list[Stage]:
         """Every stage of the caller's job, oldest first. Raises JobNotFound."""
-        self._store.job(job_id, caller.id)
+        self.job(job_id, caller)
         return self._stages.stages(job_id)
+
+    def stage(self, job_id: str, stage_id: str, caller: Caller) -> Stage:
+        """One stage of the caller's job. Raises JobNotFound, StageNotFound."""
+        for stage in self.stages(job_id, caller):
+            if stage.id == stage_id:
+                return stage
+        raise StageNotFound(f"job {job_id} has no stage {stage_id!r}")
 
     def cancel_stage(self, job_id: str, stage_id: str, caller: Caller) -> Stage:
         """Cancel a stage alone: its job keeps the transcript, or goes on to complete.
 
         Raises JobNotFound, StageNotFound, JobEnded.
         """
-        if stage_id not in {stage.id for stage in self.stages(job_id, caller)}:
-            raise StageNotFound(f"job {job_id} has no stage {stage_id!r}")
-        return self._cancel_stage(stage_id)
+        return self._cancel_stage(self.stage(job_id, stage_id, caller).id)
+
+    def retry_stage(self, job_id: str, stage_id: str, caller: Caller) -> Stage:
+        """Do again what a stage of a completed job was to do, as a new stage.
+
+        Raises JobNotFound, StageNotFound, JobNotFinished, StageRunning, AudioGone, QueueFull.
+        """
+        stage = self.stage(job_id, stage_id, caller)
+        now = self._clock()
+        return self._engine.submit_stage(
+            Stage(
+                id=str(uuid.uuid4()),
+                job_id=job_id,
+                kind=stage.kind,
+                state=JobState.QUEUED,
+                created=now,
+                updated=now,
+                options=stage.options,
+                deadline=now + self._limits.job_deadline,
+                lane=stage.lane or (None if stage.kind is StageKind.DIARIZE else Lane.TEXT),
+            )
+        )
 
     def voices(self, caller: Caller) -> list[Voice]:
         """The caller's enrolled voices, by name."""
@@ -330,14 +423,3 @@ def voice_name(name: str) -> str:
     if not 0 < len(name) <= MAX_NAME or not name.isprintable():
         raise InvalidOption(f"a voice has a name of 1 to {MAX_NAME} printable characters", param="name")
     return name
-
-
-def _fingerprint(upload: Upload, options: Options, references: tuple[str, ...]) -> str:
-    asked = plain(options)
-    if references:
-        # Another processor hears the same voice a little differently.
-        asked["known_voices"] = [[voice.name for voice in options.known_voices], references]
-    # Options at their defaults are left out, so that those of later versions change nothing.
-    default = plain(Options())
-    text = json.dumps([upload.sha256, {name: asked[name] for name in asked if asked[name] != default[name]}])
-    return hashlib.sha256(text.encode()).hexdigest()
