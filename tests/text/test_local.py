@@ -71,6 +71,7 @@ def test_is_started_once_with_what_it_is_to_have(model: LocalModel) -> None:
         "allowed": True,
         "context": 2048,
         "threads": [3, 3],
+        "spins": "1000",
         "hosts": ["127.0.0.1"],
         "key in environment": False,
         "key in arguments": False,

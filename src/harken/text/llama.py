@@ -30,7 +30,7 @@ def main(path: str, name: str, threads: int, context: int) -> None:
     parameters.n_parallel = 1
     for processors in (parameters.cpuparams, parameters.cpuparams_batch):
         processors.n_threads = threads
-        # Recognition runs beside it: threads that wait for each other must not spin.
+        # Recognition runs beside it: a thread with nothing to do must not spin.
         processors.poll = 0
     parameters.n_threads_http = 2
     parameters.cache_ram_mib = _CACHE

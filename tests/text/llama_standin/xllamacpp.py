@@ -46,6 +46,7 @@ class Server:
                         "allowed": allowed,
                         "context": parameters.n_ctx,
                         "threads": [parameters.cpuparams.n_threads, parameters.cpuparams_batch.n_threads],
+                        "spins": os.environ.get("GOMP_SPINCOUNT"),
                         "hosts": parameters.hostnames,
                         "key in environment": "HARKEN_LLAMA_KEY" in os.environ,
                         "key in arguments": any(parameters.api_keys[0] in argument for argument in sys.argv),
