@@ -13,7 +13,9 @@ from typing import Any
 from harken import pipeline
 from harken.errors import (
     AudioGone,
+    HarkenError,
     InvalidOption,
+    JobCancelled,
     JobEnded,
     JobFailed,
     JobNotFinished,
@@ -408,13 +410,13 @@ class Service:
         return stage
 
     @staticmethod
-    def failure(job: Job) -> Exception:
-        """The error of a job that ended without a transcript."""
-        if job.state is JobState.CANCELLED:
-            return revive("job_cancelled", f"job {job.id} was cancelled")
-        if job.error_code is None:
-            return JobFailed(f"job {job.id} has no result")
-        return revive(job.error_code, job.error_message or "the job failed")
+    def failure(ended: Job | Stage) -> HarkenError:
+        """The error of a job or a stage that ended without having been done."""
+        if ended.state is JobState.CANCELLED:
+            return JobCancelled("it was cancelled")
+        if ended.error_code is None:
+            return JobFailed("it has no result")
+        return revive(ended.error_code, ended.error_message or "it failed")
 
 
 def voice_name(name: str) -> str:
