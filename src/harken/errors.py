@@ -50,6 +50,10 @@ This module knows no HTTP, no database and no engine; dialects map the classes t
     │   ├── TextTooLong             more than its context holds
     │   ├── TextRefused             it will not answer this
     │   └── TextUnusable            what it answers cannot be used
+    ├── FetchError                  what is at somebody's URL could not be had, or given
+    │   ├── AddressRefused          a network that this server may not call
+    │   ├── FetchFailed             nobody is there, or what answers does not give it
+    │   └── FetchTimeout            it takes longer than it may
     ├── StoreUnavailable            the database does not answer
     ├── DataFolderInUse             another server owns the data folder
     └── MissingExtra                an optional part is not installed
@@ -371,6 +375,30 @@ class TextUnusable(TextError):
     """The language model answers with something that cannot be used, also when asked again."""
 
     code = "text_unusable"
+
+
+class FetchError(HarkenError):
+    """What is at an address that a client named could not be fetched, or nothing be sent there."""
+
+    code = "fetch_error"
+
+
+class AddressRefused(FetchError):
+    """The address, or one that it leads to, is in a network or at a port that this server may not call."""
+
+    code = "url_refused"
+
+
+class FetchFailed(FetchError):
+    """Nobody answers at the address, the answer breaks off, or it is not what was asked for."""
+
+    code = "url_unreachable"
+
+
+class FetchTimeout(FetchError):
+    """The server at the address takes longer than it may."""
+
+    code = "url_timeout"
 
 
 class StoreUnavailable(HarkenError):
