@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-import uvicorn
 from tests.server.stages import MemoryStages, MemoryVoices, voiceprint
 
 from harken import pipeline
@@ -53,6 +52,7 @@ from harken.model import (
 )
 from harken.models.catalog import Catalog
 from harken.ports import Page, Readiness, Submission
+from harken.server import serving
 from harken.server.app import AppConfig, create_app
 from harken.service import Limits, Service
 from harken.text.providers import Providers
@@ -388,9 +388,9 @@ def _running(tmp_path: Path, config: dict[str, Any]) -> Iterator[Running]:
     config.setdefault("spool_dir", tmp_path / "spool")
     config.setdefault("min_free_bytes", 0)
     config.setdefault("installed", lambda: {"base"})
-    app = create_app(service, AppConfig(**config))
+    app = create_app(service, AppConfig(**config, stopping=lambda: server.should_exit))
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5))
+    server = serving.server(app, drain=5)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:

@@ -6,9 +6,8 @@ from __future__ import annotations
 import contextlib
 import socket
 
-import uvicorn
-
 from harken.config import Settings
+from harken.server import serving
 from harken.server.app import AppConfig, create_app
 from harken.wiring import api as wiring
 from harken.wiring.listen import listening
@@ -39,15 +38,7 @@ def run(settings: Settings, descriptor: int | None = None) -> int:
                 runtime={"device": settings.device, "compute_type": settings.compute_type},
             ),
         )
-        server = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                log_config=None,
-                access_log=False,
-                server_header=False,
-                timeout_graceful_shutdown=max(1, round(settings.drain_seconds / 2)),
-            )
-        )
+        server = serving.server(app, drain=max(1, round(settings.drain_seconds / 2)))
         start_beating()
         server.run(sockets=[listener])
     return 0

@@ -23,13 +23,16 @@ from starlette.middleware.cors import CORSMiddleware
 from harken.server import ops
 from harken.server.auth import KeyRing
 from harken.server.desk import Desk
-from harken.server.dialects import openai
+from harken.server.dialects import openai, suite
 from harken.server.limits import ConcurrencyLimiter, RateLimiter
 from harken.server.metrics import Measure, Metrics
 from harken.server.middleware import JOB, PROCESS_TIME, REQUEST_ID, Guard, LastCatch, RequestContext
 from harken.server.problems import Problems
 from harken.server.uploads import Spool
 from harken.service import Service
+
+ENDPOINTS: Mapping[str, str] = {"openai": openai.PREFIX, **suite.PREFIXES}
+"""What ``/`` tells of where the dialects are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,11 +98,19 @@ def create_app(service: Service, config: AppConfig) -> FastAPI:
             Middleware(Measure, metrics=metrics),
             *_cors(config.cors_origins),
             Middleware(LastCatch, problems=problems),
-            Middleware(Guard, keys=keys, rate=RateLimiter(config.requests_per_minute), public=ops.PUBLIC),
+            Middleware(
+                Guard,
+                keys=keys,
+                rate=RateLimiter(config.requests_per_minute),
+                public=ops.PUBLIC,
+                origins=config.cors_origins,
+            ),
         ],
     )
-    app.include_router(ops.router(service, metrics, problems))
+    app.include_router(ops.router(service, metrics, problems, ENDPOINTS))
     app.include_router(openai.router(desk, config.runtime, config.installed))
+    app.include_router(suite.router(desk, config.installed))
+    suite.register(problems)
     problems.install(app)
     app.openapi = lambda: _documentation(app, keyed=not keys.open)  # type: ignore[method-assign]
     return app

@@ -10,16 +10,17 @@ import asyncio
 import contextlib
 import re
 import time
+import uuid
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import Request
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, HTTPConnection
 
 from harken.errors import DeadlineExceeded, InvalidOption, JobEnded, JobNotFound, StoreUnavailable, WorkerUnavailable
-from harken.model import Job, Options, Transcript, WindowResult
+from harken.model import Job, Options, Stage, Transcript
+from harken.server.feeds import Feed, Feeds, Listener, Update
 from harken.server.limits import ConcurrencyLimiter
 from harken.server.middleware import JOB
 from harken.server.polling import Poller
@@ -31,18 +32,12 @@ T = TypeVar("T")
 
 AWAY_SECONDS = 30.0
 """How long the transcript of a job that has ended is asked for while the database is away."""
+SOCKETS = 1000
+"""Web sockets of one caller at once: one that listens costs little beside an upload or a stream."""
 _AGAIN = 0.5
 """Seconds between two times of that."""
 
 _KEY = re.compile(r"[\x20-\x7e]{1,255}")
-
-
-@dataclass(frozen=True, slots=True)
-class Update:
-    """What a listener hears of a job: its state, and the windows done since the last time."""
-
-    job: Job
-    windows: list[tuple[int, WindowResult]]
 
 
 class Desk:
@@ -60,9 +55,11 @@ class Desk:
         self.service = service
         self.spool = spool
         self._slots = slots
+        self._sockets = ConcurrencyLimiter(SOCKETS)
         self._sync_timeout = sync_timeout
         self._stopping = stopping
         self._poller = Poller()
+        self.feeds = Feeds()
         # Quick reads and slow submissions do not take each other's threads.
         self._reads = CapacityLimiter(8)
         self._writes = CapacityLimiter(16)
@@ -74,10 +71,14 @@ class Desk:
         with self._slots.slot(self.caller(request).id):
             yield
 
+    def socket(self, connection: HTTPConnection) -> contextlib.AbstractContextManager[None]:
+        """Hold one of the caller's web sockets for the length of the context. Raises TooManyRequests."""
+        return self._sockets.slot(self.caller(connection).id)
+
     @staticmethod
-    def caller(request: Request) -> Caller:
+    def caller(connection: HTTPConnection) -> Caller:
         """Who asks."""
-        caller: Caller = request.state.caller
+        caller: Caller = connection.state.caller
         return caller
 
     async def call(self, function: Callable[..., T], *args: Any) -> T:
@@ -152,7 +153,40 @@ class Desk:
                 ) from None
         return job, await self.outcome(request, job.id)
 
-    async def outcome(self, request: Request, job_id: str) -> Transcript:
+    async def stage(self, request: Request, stage: Stage) -> Stage:
+        """Wait for a stage's end, however it ends.
+
+        A client that hangs up takes the stage with it, unless it sent an idempotency key.
+
+        Raises:
+            DeadlineExceeded: it took longer than a request may; the stage is cancelled.
+            WorkerUnavailable: the server is stopping; the stage goes on.
+            ClientDisconnect: the client hung up.
+        """
+        caller = self.caller(request)
+
+        def ended() -> Stage | None:
+            now = self.service.stage(stage.job_id, stage.id, caller)
+            return now if now.state.ended else None
+
+        def drop() -> None:
+            with contextlib.suppress(JobEnded, JobNotFound):
+                self.service.cancel_stage(stage.job_id, stage.id, caller)
+
+        try:
+            async with asyncio.timeout(self._sync_timeout):
+                return await unless_gone(request, self._poller.until(self._patient(stage.job_id, ended)))
+        except TimeoutError:
+            await self.call(drop)
+            raise DeadlineExceeded(
+                f"it was not done in {self._sync_timeout:.0f} s, the most that a request may wait"
+            ) from None
+        except ClientDisconnect:
+            if idempotency_key(request) is None:
+                await self.call(drop)
+            raise
+
+    async def outcome(self, request: HTTPConnection, job_id: str) -> Transcript:
         """The transcript of a job that has ended, also over a short absence of the database.
 
         Raises HarkenError: what the job failed with, or StoreUnavailable.
@@ -166,20 +200,31 @@ class Desk:
                     raise
             await asyncio.sleep(_AGAIN)
 
-    async def news(self, request: Request, job_id: str, after: int, patience: float) -> Update | None:
-        """The windows done after index ``after``, or the job's end; None when ``patience`` seconds brought neither.
+    def listen(
+        self, connection: HTTPConnection, job_id: str, after: int = -1
+    ) -> contextlib.AbstractContextManager[Listener]:
+        """Listen to a job of the caller's, from the window after ``after`` on.
 
-        Raises WorkerUnavailable when the server is stopping, and ClientDisconnect.
+        Its listener raises WorkerUnavailable when the server is stopping, and JobNotFound when the job is deleted.
         """
-        caller = self.caller(request)
+        caller = self.caller(connection)
 
-        def look() -> Update | None:
-            job, windows = self.service.results(job_id, caller, after)
-            return Update(job, windows) if windows or job.state.ended else None
+        def make() -> Feed:
+            return Feed(
+                lambda index: self.service.results(job_id, caller, index),
+                lambda ask: self._poller.until(self._patient(job_id, ask)),
+            )
 
+        return self.feeds.listen(job_id, caller.id, make, after)
+
+    async def news(self, request: Request, listener: Listener, since: Update | None, patience: float) -> Update | None:
+        """What follows ``since`` of what is listened to; None when ``patience`` seconds brought nothing.
+
+        Raises what the listener does, and ClientDisconnect.
+        """
         try:
             async with asyncio.timeout(patience):
-                return await unless_gone(request, self._poller.until(self._patient(job_id, look)))
+                return await unless_gone(request, listener.next(since))
         except TimeoutError:
             return None
 
@@ -222,3 +267,11 @@ def idempotency_key(request: Request) -> str | None:
     if key is not None and not _KEY.fullmatch(key):
         raise InvalidOption("Idempotency-Key must be 1 to 255 printable ASCII characters", param="Idempotency-Key")
     return key
+
+
+def known(job_id: str) -> str:
+    """A job's id as the store writes it. Raises JobNotFound for what cannot be one."""
+    try:
+        return str(uuid.UUID(job_id))
+    except ValueError:
+        raise JobNotFound("there is no such job") from None

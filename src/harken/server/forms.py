@@ -144,5 +144,10 @@ class Fields:
         return parsed  # type: ignore[no-any-return]
 
 
+def ignored(names: Iterable[str]) -> list[str]:
+    """What is told of fields that nobody knows."""
+    return [f"the field {name!r} is not known here and was ignored" for name in dict.fromkeys(names)]
+
+
 def _range(least: float, most: float | None) -> str:
     return f" from {least:g} up" if most is None else f" from {least:g} to {most:g}"

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every request goes through, outermost first: its id and time, the last catch, the guard.
+"""What every request and web socket goes through, outermost first: its id and time, the last catch, the guard.
 
 Pure ASGI, so that nothing is buffered and a response can be streamed. Knows no dialect.
 """
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import re
 import time
@@ -15,8 +16,10 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
 
 from harken.errors import Forbidden
+from harken.server import sockets
 from harken.server.auth import KeyRing
 from harken.server.limits import RateLimiter
 from harken.server.problems import Problems
@@ -40,7 +43,7 @@ class RequestContext:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http":
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
@@ -52,7 +55,7 @@ class RequestContext:
         state["headers"] = extra
 
         async def reply(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in ("http.response.start", "websocket.accept"):
                 headers = MutableHeaders(scope=message)
                 headers.update(extra)
                 headers[REQUEST_ID] = request_id
@@ -70,39 +73,49 @@ class LastCatch:
         self._problems = problems
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        if scope["type"] != "http":
+        """Serve one request or socket."""
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        started = False
+        sent = set[str]()
 
         async def reply(message: Message) -> None:
-            nonlocal started
-            started = True
+            sent.add(message["type"])
             await send(message)
 
         try:
             await self._app(scope, receive, reply)
-        except ClientDisconnect:
+        except (ClientDisconnect, WebSocketDisconnect):
             return  # there is nobody to answer, and it is no fault of ours
         except Exception as error:
-            if started:
+            request_id = scope["state"]["request_id"]
+            if scope["type"] == "websocket" and "websocket.close" not in sent:
+                problem, last = self._problems.message(error, scope["path"], request_id)
+                code = sockets.close_code(problem.status)
+                with contextlib.suppress(OSError):  # the client may be gone by now
+                    await sockets.end(last, code, scope, receive, send, accepted="websocket.accept" in sent)
+            elif sent:
                 raise
-            answer = self._problems.answer(error, scope["path"], scope["state"]["request_id"])
-            await answer(scope, receive, send)
+            else:
+                answer = self._problems.answer(error, scope["path"], request_id)
+                await answer(scope, receive, send)
 
 
 class Guard:
     """Lets in who has a key and is not too fast, and notes the caller in ``request.state.caller``.
 
-    Every path that is not listed as public is guarded, those that do not exist too.
+    Every path that is not listed as public is guarded, those that do not exist too. ``origins`` are the pages that may
+    open web sockets beside our own.
     """
 
-    def __init__(self, app: ASGIApp, keys: KeyRing, rate: RateLimiter, public: frozenset[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, keys: KeyRing, rate: RateLimiter, public: frozenset[str], origins: tuple[str, ...]
+    ) -> None:
         self._app = app
         self._keys = keys
         self._rate = rate
         self._public = public
+        self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -113,7 +126,11 @@ class Guard:
                     "without keys this server answers to localhost only, so that no web page can read it under another "
                     "name; set HARKEN_API_KEYS to serve it under names of its own"
                 )
-            caller = self._keys.caller(headers.get("authorization"))
+            if scope["type"] == "websocket":
+                sockets.check_origin(scope, self._origins)
+                caller = sockets.caller(scope, self._keys)
+            else:
+                caller = self._keys.caller(headers.get("authorization"))
             self._rate.take(caller.id)
             scope.setdefault("state", {})["caller"] = caller
         await self._app(scope, receive, send)

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
 from anyio import CapacityLimiter, fail_after, to_thread
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from harken.ports import Readiness
 from harken.server.metrics import Metrics
@@ -17,33 +19,46 @@ from harken.service import Service
 
 READY_SECONDS = 5.0
 """How long the checks may take before they count as failed."""
+FRONT = "/docs"
+"""Where a browser is sent that asks for ``/``."""
 DOCS_ASSETS = "/docs/assets"
 """Where the scripts of ``/docs`` are: here, since a server may have no way out."""
 PUBLIC = frozenset(
     {
-        "/", "/healthz", "/readyz", "/openapi.json", "/docs", "/docs/oauth2-redirect",
+        "/", "/health", "/healthz", "/readyz", "/openapi.json", "/docs", "/docs/oauth2-redirect",
         *(f"{DOCS_ASSETS}/{name}" for name in ("swagger-ui-bundle.js", "swagger-ui.css", "favicon.png")),
     }
 )  # fmt: skip
 """Paths that need no key: they tell nothing of anybody's recordings."""
 
 
-def router(service: Service, metrics: Metrics, problems: Problems) -> APIRouter:
-    """The routes."""
+def router(service: Service, metrics: Metrics, problems: Problems, endpoints: Mapping[str, str]) -> APIRouter:
+    """The routes. ``endpoints`` is what there is beside them, by name, as ``/`` tells it."""
     routes = APIRouter(tags=["operations"])
     # A check that hangs must take one thread and no more, however often it is asked.
     checkers = CapacityLimiter(2)
 
-    @routes.get("/", summary="What this is")
-    async def root() -> dict[str, Any]:
-        return {
+    @routes.head("/", include_in_schema=False)
+    @routes.get("/", summary="What this is; a browser is sent to a page", response_class=JSONResponse)
+    async def root(request: Request) -> Response:
+        headers = {"Vary": "Accept"}
+        if "text/html" in request.headers.get("accept", ""):
+            return RedirectResponse(FRONT, headers=headers)
+        told = {
             "name": "harken",
             "version": version("harken"),
+            "endpoints": dict(endpoints),
             "documentation": "/docs",
             "openapi": "/openapi.json",
-            "health": "/healthz",
+            "health": "/health",
             "readiness": "/readyz",
         }
+        return JSONResponse(told, headers=headers)
+
+    @routes.head("/health", include_in_schema=False)
+    @routes.get("/health", summary="Whether the process is alive, and its time; never waits for anything")
+    async def health() -> dict[str, str | float]:
+        return {"status": "ok", "timestamp": time.time()}
 
     @routes.head("/healthz", include_in_schema=False)
     @routes.get("/healthz", summary="Whether the process is alive; never waits for anything")

@@ -11,9 +11,11 @@ from fastapi.responses import Response
 from starlette.requests import ClientDisconnect
 
 from harken.model import Job, Task, Transcript
-from harken.server.desk import Desk, Update
+from harken.server.desk import Desk
 from harken.server.dialects.openai import diarized, schema, shapes, speakers
 from harken.server.dialects.openai.fields import Ask, View, read
+from harken.server.documents import form
+from harken.server.feeds import Update
 from harken.server.multipart import Form
 from harken.server.problems import problem_of
 from harken.server.waiting import PING, EventStream, event
@@ -30,7 +32,7 @@ def add(routes: APIRouter, desk: Desk, runtime: shapes.Runtime) -> None:
         summary="Transcribe a recording and wait for the text",
         dependencies=[Depends(desk.slot)],
         response_class=Response,
-        openapi_extra=schema.form(schema.TRANSCRIPTION_FIELDS),
+        openapi_extra=form(schema.TRANSCRIPTION_FIELDS),
         responses=schema.responses(schema.SYNC, schema.UPLOAD_ERRORS, schema.WAIT_ERRORS),
     )
     async def transcriptions(request: Request) -> Response:
@@ -41,7 +43,7 @@ def add(routes: APIRouter, desk: Desk, runtime: shapes.Runtime) -> None:
         summary="Translate the speech of a recording into English text",
         dependencies=[Depends(desk.slot)],
         response_class=Response,
-        openapi_extra=schema.form(schema.TRANSCRIPTION_FIELDS),
+        openapi_extra=form(schema.TRANSCRIPTION_FIELDS),
         responses=schema.responses(schema.SYNC, schema.UPLOAD_ERRORS, schema.WAIT_ERRORS),
     )
     async def translations(request: Request) -> Response:
@@ -96,33 +98,35 @@ def _last(job: Job, transcript: Transcript, view: View) -> list[dict[str, Any]]:
 
 async def _streamed(request: Request, desk: Desk, job: Job, view: View) -> Response:
     async with desk.given_up(request, job):
-        first = await desk.news(request, job.id, -1, QUIET_SECONDS)
+        with desk.listen(request, job.id) as listener:
+            first = await desk.news(request, listener, None, QUIET_SECONDS)
     if first is not None and not first.windows:
         # It ended before any text came: a failure can still be told by the status code.
         await desk.outcome(request, job.id)
     return EventStream(_events(request, desk, job, view, first))
 
 
-async def _events(request: Request, desk: Desk, job: Job, view: View, update: Update | None) -> AsyncGenerator[bytes]:
-    after = -1
+async def _events(request: Request, desk: Desk, job: Job, view: View, first: Update | None) -> AsyncGenerator[bytes]:
     said = False
+    heard = told = first
     try:
-        async with desk.given_up(request, job):
-            while True:
-                if update is None:
-                    yield PING
-                else:
-                    for index, result in update.windows:
-                        after = index
-                        for delta in shapes.deltas(result.segments, view, first=not said):
-                            said = True
-                            yield event(delta)
-                    if update.job.state.ended:
-                        break
-                update = await desk.news(request, job.id, after, QUIET_SECONDS)
+        with desk.listen(request, job.id) as listener:
+            async with desk.given_up(request, job):
+                while True:
+                    if told is None:
+                        yield PING
+                    else:
+                        heard = told
+                        for _, result in told.windows:
+                            for delta in shapes.deltas(result.segments, view, first=not said):
+                                said = True
+                                yield event(delta)
+                        if told.job.state.ended:
+                            break
+                    told = await desk.news(request, listener, heard, QUIET_SECONDS)
         transcript = await desk.outcome(request, job.id)
         # A long transcript takes a while to shape: not here, where everybody waits.
-        yield await desk.call(lambda: b"".join(map(event, _last(update.job, transcript, view))))
+        yield await desk.call(lambda: b"".join(map(event, _last(told.job, transcript, view))))
     except ClientDisconnect:
         return
     except Exception as error:  # noqa: BLE001  the status is out: the client learns of it in the stream

@@ -11,7 +11,7 @@ from harken.errors import InvalidOption
 from harken.model import Channels, Mode, Options, Task
 from harken.server.dialects.openai import speakers
 from harken.server.dialects.openai.speakers import Speakers
-from harken.server.forms import Fields
+from harken.server.forms import Fields, ignored
 
 ResponseFormat = Literal["json", "text", "srt", "vtt", "verbose_json", "diarized_json", "tsv", "ass", "rttm"]
 FORMATS: tuple[str, ...] = get_args(ResponseFormat)
@@ -112,11 +112,6 @@ def read(items: Iterable[tuple[str, str]], task: Task, *, streams: bool, left_ou
         raise fields.bad(speakers.REFERENCES, "must be data URLs (data:audio/wav;base64,...), not files")
     warnings = ignored((*fields.unread(), *left_out))
     return Ask(options, view, asked, stream, tuple(warnings))
-
-
-def ignored(names: Iterable[str]) -> list[str]:
-    """What is told of fields that nobody knows."""
-    return [f"the field {name!r} is not known here and was ignored" for name in dict.fromkeys(names)]
 
 
 def view_from(items: Iterable[tuple[str, str]], kept: View) -> View:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 
@@ -11,13 +10,15 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
-from harken.errors import InvalidOption, JobNotFound
+from harken.errors import InvalidOption
 from harken.model import Stage
 from harken.server import bodies
-from harken.server.desk import Desk
+from harken.server.desk import Desk, known
 from harken.server.dialects.openai import audio, diarized, schema, shapes, speakers
-from harken.server.dialects.openai.fields import View, ignored, view_from
+from harken.server.dialects.openai.fields import View, view_from
 from harken.server.dialects.openai.job_shapes import job_shape, stage_shape
+from harken.server.documents import form
+from harken.server.forms import ignored
 from harken.server.problems import problem_of
 from harken.server.waiting import PING, EventStream, event
 
@@ -33,7 +34,7 @@ def add(routes: APIRouter, desk: Desk, runtime: shapes.Runtime) -> None:
         status_code=202,
         dependencies=[Depends(desk.slot)],
         response_class=JSONResponse,
-        openapi_extra=schema.form(schema.JOB_FIELDS),
+        openapi_extra=form(schema.JOB_FIELDS),
         responses=schema.responses(schema.ACCEPTED, schema.UPLOAD_ERRORS),
     )
     async def submit(request: Request) -> JSONResponse:
@@ -155,39 +156,31 @@ def add(routes: APIRouter, desk: Desk, runtime: shapes.Runtime) -> None:
 async def _followed(
     request: Request, desk: Desk, job_id: str, after: int, detail: shapes.Detail
 ) -> AsyncGenerator[bytes]:
+    heard = None
     try:
-        while True:
-            update = await desk.news(request, job_id, after, audio.QUIET_SECONDS)
-            if update is None:
-                yield PING
-                continue
-            for index, result in update.windows:
-                after = index
-                yield event(
-                    {
-                        "window": index,
-                        "start": round(result.window.start, 3),
-                        "end": round(result.window.end, 3),
-                        "segments": [shapes.segment_shape(segment, detail) for segment in result.segments],
-                    },
-                    name="segments",
-                    id=str(index),
-                )
-            if update.job.state.ended:
-                yield event(job_shape(update.job), name=update.job.state.value)
-                return
+        with desk.listen(request, job_id, after) as listener:
+            while heard is None or not heard.job.state.ended:
+                update = await desk.news(request, listener, heard, audio.QUIET_SECONDS)
+                if update is None:
+                    yield PING
+                    continue
+                heard = update
+                for index, result in update.windows:
+                    yield event(
+                        {
+                            "window": index,
+                            "start": round(result.window.start, 3),
+                            "end": round(result.window.end, 3),
+                            "segments": [shapes.segment_shape(segment, detail) for segment in result.segments],
+                        },
+                        name="segments",
+                        id=str(index),
+                    )
+            yield event(job_shape(heard.job), name=heard.job.state.value)
     except ClientDisconnect:
         return
     except Exception as error:  # noqa: BLE001  the status is out: the client learns of it in the stream
         yield event(shapes.error_shape(problem_of(error), request.state.request_id), name="error")
-
-
-def known(job_id: str) -> str:
-    """A job's id as the store writes it. Raises JobNotFound for what cannot be one."""
-    try:
-        return str(uuid.UUID(job_id))
-    except ValueError:
-        raise JobNotFound("there is no such job") from None
 
 
 def last_event(header: str | None) -> int:

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from harken.pipeline.validation import MAX_NAME, MAX_SPEAKERS
+from harken.server import documents
 from harken.server.dialects.openai.answers import (
     Deleted,
     DiarizedTranscription,
@@ -24,8 +25,7 @@ from harken.server.dialects.openai.answers import (
 )
 from harken.server.dialects.openai.fields import FORMATS
 from harken.server.dialects.openai.speakers import MAX_REFERENCES
-
-Documented = Mapping[int, Mapping[str, Any]]
+from harken.server.documents import Documented
 
 _TEXT: dict[str, Any] = {"schema": {"type": "string"}}
 _FILES: dict[str, Any] = {
@@ -77,13 +77,7 @@ def _errors(told: Mapping[int, str]) -> Documented:
     return {status: {"description": text, "model": Error} for status, text in told.items()}
 
 
-_ALWAYS = _errors(
-    {
-        401: "No key, or one that is not valid",
-        429: "Too many requests; `Retry-After` says when to come again",
-        500: "The server's fault; its log has the details by request id",
-    }
-)
+_ALWAYS = _errors(documents.ALWAYS)
 UPLOAD_ERRORS = _errors(
     {
         400: "A field or the form is not valid, or the model or language is not known",
@@ -123,10 +117,7 @@ MODEL_ERRORS = _errors({404: "Nobody knows this model"})
 
 def responses(*parts: Documented) -> dict[int | str, dict[str, Any]]:
     """The answers of a route, with those that every route may give."""
-    told: dict[int | str, dict[str, Any]] = {}
-    for part in (_ALWAYS, *parts):
-        told.update({status: dict(text) for status, text in part.items()})
-    return told
+    return documents.responses(_ALWAYS, *parts)
 
 
 def _strings(description: str) -> dict[str, Any]:
@@ -230,24 +221,3 @@ EVENTS_HEADERS: dict[str, Any] = {
         }
     ]
 }
-
-
-def form(fields: Mapping[str, Any], *, idempotent: bool = True, required: Sequence[str] = ("file",)) -> dict[str, Any]:
-    """The request body of a route that takes a form."""
-    key = {
-        "name": "Idempotency-Key",
-        "in": "header",
-        "schema": {"type": "string", "pattern": "^[ -~]{1,255}$"},
-        "description": "The same key, body and caller give the same job",
-    }
-    return {
-        "parameters": [key] if idempotent else [],
-        "requestBody": {
-            "required": True,
-            "content": {
-                "multipart/form-data": {
-                    "schema": {"type": "object", "required": list(required), "properties": dict(fields)},
-                }
-            },
-        },
-    }

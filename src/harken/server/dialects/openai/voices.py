@@ -11,6 +11,7 @@ from harken.model import Voice
 from harken.server.desk import Desk
 from harken.server.dialects.openai import schema
 from harken.server.dialects.openai.job_shapes import voice_shape
+from harken.server.documents import form
 from harken.server.forms import Fields
 from harken.server.multipart import Form
 
@@ -34,7 +35,7 @@ def add(routes: APIRouter, desk: Desk) -> None:
         status_code=201,
         dependencies=[Depends(desk.slot)],
         response_class=JSONResponse,
-        openapi_extra=schema.form(schema.VOICE_FIELDS, idempotent=False, required=("file", "name")),
+        openapi_extra=form(schema.VOICE_FIELDS, idempotent=False, required=("file", "name")),
         responses=schema.responses(schema.ENROLLED, schema.UPLOAD_ERRORS, schema.VOICE_CONFLICT),
     )
     async def enrol(request: Request) -> JSONResponse:
