@@ -25,6 +25,7 @@ from harken.bench.accuracy import gate, listen
 from harken.bench.baseline import FasterWhisper, Remembered, cache_folder
 from harken.bench.corpus import read_corpus
 from harken.bench.engines import Engine, build
+from harken.bench.live import measure_live
 from harken.bench.memory import make_long, peak
 from harken.bench.memory import targets as memory_targets
 from harken.bench.server import Client, measure_server, started
@@ -200,6 +201,46 @@ def server(
     wanted = figures.targets()
     console.print(table, target_lines(wanted))
     _write(json_file, _report({"url": url}, wanted, figures=asdict(figures)))
+
+
+def live(
+    store: ModelStore,
+    console: Console,
+    *,
+    listeners: int = 200,
+    url: str | None = None,
+    key: str | None = None,
+    json_file: Path | None = None,
+) -> None:
+    """What live listeners get; a server is started on a free port unless ``url`` names one."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="harken-bench-")))
+        speech = material.built_in_speech(store)
+        recording = folder / "long.wav"
+        material.write(recording, np.tile(speech, 12))
+        if url is None:
+            console.print("starting a server", style="dim")
+            url = stack.enter_context(started(folder))
+        figures = measure_live(
+            Client(url, key=key),
+            (recording.name, recording.read_bytes()),
+            listeners=listeners,
+            progress=lambda line: console.print(line, style="dim"),
+        )
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_header=False)
+    for name, value in (
+        ("submission to first segment, median / p95", f"{figures.first_p50:.2f} / {figures.first_p95:.2f} s"),
+        ("listeners", str(figures.listeners)),
+        ("segments that each of them hears", str(figures.segments)),
+        ("lost, repeated", f"{figures.lost}, {figures.repeated}"),
+        ("from the first listener to the others, p50 / p99",
+         f"{1000 * figures.lag_p50:.0f} / {1000 * figures.lag_p99:.0f} ms"),
+        ("health meanwhile, p99", f"{1000 * figures.health_p99:.1f} ms"),
+    ):  # fmt: skip
+        table.add_row(name, value)
+    wanted = figures.targets()
+    console.print(table, target_lines(wanted))
+    _write(json_file, _report({"url": url, "listeners": listeners}, wanted, figures=asdict(figures)))
 
 
 def _report(settings: dict[str, Any], wanted: Sequence[Target], **found: Any) -> dict[str, Any]:

@@ -75,7 +75,7 @@ class Client:
     def __init__(self, url: str, *, key: str | None = None, model: str | None = None) -> None:
         """Talk to the server at ``url``, with an API key where it asks for one."""
         self.url = url.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self.headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._form = {"model": model} if model else {}
         self._local = threading.local()
 
@@ -125,7 +125,7 @@ class Client:
         if not hasattr(self._local, "session"):
             self._local.session = requests.Session()
             self._local.session.trust_env = False
-            self._local.session.headers.update(self._headers)
+            self._local.session.headers.update(self.headers)
         session: requests.Session = self._local.session
         return session
 
@@ -206,10 +206,10 @@ def measure_server(
     rate = _job_rate(client, silence, jobs)
     return ServerFigures(
         overhead=statistics.median(overheads),
-        overhead_p95=_percentile(overheads, 95),
+        overhead_p95=percentile(overheads, 95),
         processing=statistics.median(processing),
         health_p50=statistics.median(health),
-        health_p99=_percentile(health, 99),
+        health_p99=percentile(health, 99),
         checks=len(health),
         jobs_per_second=rate,
     )
@@ -257,5 +257,6 @@ def _end(client: Client, job: str) -> str:
     return state
 
 
-def _percentile(values: list[float], percent: int) -> float:
+def percentile(values: list[float], percent: int) -> float:
+    """Of two or more values."""
     return statistics.quantiles(values, n=100, method="inclusive")[percent - 1]

@@ -153,5 +153,16 @@ def server(
     commands.server(_store(), Console(), url=url, key=key, json_file=json_file)
 
 
+@app.command()
+def live(
+    listeners: Annotated[int, typer.Option(min=2, help="Web sockets on one job.")] = 200,
+    url: Annotated[str | None, typer.Option(help="A server that runs; else one is started.")] = None,
+    key: Annotated[str | None, typer.Option(envvar="HARKEN_API_KEY", help="API key, where it asks for one.")] = None,
+    json_file: Json = None,
+) -> None:
+    """Time from submission to the first live segment, and whether many listeners at once hear everything."""
+    commands.live(_store(), Console(), listeners=listeners, url=url, key=key, json_file=json_file)
+
+
 def _store() -> ModelStore:
     return ModelStore(load_settings().models_dir)
