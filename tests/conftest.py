@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from harken.config import Settings
-from harken.models.sources import standard_sources
+from harken.models.standard import model_store as store_by
 from harken.models.store import ModelStore
 
 pytest_plugins = ["tests.postgres"]
@@ -20,9 +20,7 @@ pytest_plugins = ["tests.postgres"]
 @pytest.fixture(scope="session")
 def model_store() -> ModelStore:
     """The store that ``harken models`` uses, by the settings of this machine."""
-    settings = Settings()
-    sources = standard_sources(folder=settings.model_source, hub_url=settings.hub_url, offline=settings.offline)
-    return ModelStore(settings.models_dir, sources)
+    return store_by(Settings())
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ import numpy as np
 
 from harken.errors import ModelCorrupt
 from harken.model import SAMPLE_RATE, Diarization, Speaker, Turn
-from harken.worker.protocol import SpeakerModels
+from harken.models.parts import SpeakerFiles
 
 
 class _Scripted:
@@ -46,7 +46,7 @@ class _Scripted:
         return Diarization(turns, tuple(Speaker(turn.speaker, seconds, (0.6, 0.8)) for turn in turns))
 
 
-def diarizer(models: SpeakerModels) -> _Scripted:
+def diarizer(models: SpeakerFiles) -> _Scripted:
     how = models.segmentation.name
     if how == "corrupt":
         raise ModelCorrupt("so it was planned")

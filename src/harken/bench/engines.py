@@ -12,6 +12,7 @@ from harken import pipeline
 from harken.asr import engine as asr
 from harken.audio.vad import SileroDetector
 from harken.model import Mode, Options, WindowResult
+from harken.models.parts import detector
 from harken.models.store import ModelStore
 
 EngineName = Literal["harken", "harken fast", "faster-whisper", "faster-whisper batched"]
@@ -19,7 +20,6 @@ EngineName = Literal["harken", "harken fast", "faster-whisper", "faster-whisper 
 COMPUTE_TYPE = "int8"
 """Of every engine: same weights, same arithmetic."""
 
-DETECTOR, DETECTOR_FILE = "silero-vad", "silero_vad.onnx"
 """Harken's speech detector in the models store; faster-whisper has its own."""
 
 BATCH_SIZE = 8
@@ -102,7 +102,7 @@ def build(name: EngineName, store: ModelStore, model: str, *, threads: int = 1, 
             from harken.bench.workers import Workers  # noqa: PLC0415
 
             return Workers(store, model, mode=mode, children=children, threads=threads)
-        return Harken(store.path(model), store.path(DETECTOR) / DETECTOR_FILE, mode=mode, threads=threads)
+        return Harken(store.path(model), detector(store.path), mode=mode, threads=threads)
     from harken.bench.baseline import FasterWhisper  # noqa: PLC0415
 
     return FasterWhisper(store.path(model), batched=name == "faster-whisper batched", threads=threads)

@@ -22,10 +22,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from harken.cli.models import fetched, model_store
+from harken.cli.models import fetched
 from harken.cli.progress import clock
 from harken.cli.settings import load_settings
 from harken.errors import HarkenError, WorkerUnavailable
+from harken.models.parts import DETECTOR
+from harken.models.standard import model_store
 
 START = 120.0
 """Seconds that the server may take to be ready; the first start writes byte code and makes the database."""
@@ -42,7 +44,7 @@ def main() -> int:
     try:
         settings = load_settings()
         store = model_store(settings)
-        for name in (settings.default_model, "silero-vad", "sample"):
+        for name in (settings.default_model, DETECTOR, "sample"):
             fetched(store, name)
         recording = store.path("sample") / "sample.wav"
         with tempfile.TemporaryDirectory(prefix="harken-demo-") as folder, _server(Path(folder)) as address:

@@ -19,13 +19,11 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 
 from harken.cli.settings import load_settings
-from harken.config import Settings
 from harken.errors import HarkenError, InvalidRequest
 from harken.models.catalog import DEFAULT_ALIAS, Catalog
 from harken.models.delivery import Progress as Report
-from harken.models.own import catalog
-from harken.models.sources import standard_sources
 from harken.models.spec import ModelSpec
+from harken.models.standard import model_store
 from harken.models.store import ModelStore
 
 app = typer.Typer(help="List, fetch, verify and delete models.", no_args_is_help=True, add_completion=False)
@@ -105,14 +103,6 @@ def delete(names: Names) -> None:
         return f"{store.catalog.entry(name).name}: deleted, {decimal(freed)} freed"
 
     _each(names, one)
-
-
-def model_store(settings: Settings) -> ModelStore:
-    """The models folder and the sources that the settings name. Raises UnknownModel, InvalidOption."""
-    sources = standard_sources(folder=settings.model_source, hub_url=settings.hub_url, offline=settings.offline)
-    return ModelStore(
-        settings.models_dir, sources, catalog(settings.default_model, settings.presets, settings.model_catalog)
-    )
 
 
 def fetched(store: ModelStore, name: str) -> bool:

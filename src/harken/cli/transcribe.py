@@ -149,18 +149,19 @@ def _leave(status: int) -> NoReturn:
 def _loaded(options: Options, threads: int | None) -> LoadedModel:
     """The model, loaded; fetched before, where it is not installed. A wrong option is told before that."""
     from harken import pipeline  # noqa: PLC0415
-    from harken.cli.models import fetched, model_store  # noqa: PLC0415
+    from harken.cli.models import fetched  # noqa: PLC0415
     from harken.cli.settings import load_settings  # noqa: PLC0415
     from harken.library import LoadedModel  # noqa: PLC0415
-    from harken.library.speakers import EMBEDDING, SEGMENTATION  # noqa: PLC0415
+    from harken.models.parts import DETECTOR, SPEAKERS  # noqa: PLC0415
+    from harken.models.standard import model_store  # noqa: PLC0415
 
     settings = load_settings()
     store = model_store(settings)
     resolved = store.catalog.resolve(pipeline.validate(options, store.catalog).model)
     fetched(store, resolved.spec.name)
-    fetched(store, "silero-vad")
+    fetched(store, DETECTOR)
     if options.diarize and options.channels == "mix":
-        for name in (SEGMENTATION, EMBEDDING):
+        for name in SPEAKERS:
             fetched(store, name)
     compute_type = None if settings.compute_type == "default" else settings.compute_type
     if resolved.preset is not None and resolved.preset.compute_type is not None:

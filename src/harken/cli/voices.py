@@ -45,14 +45,16 @@ def enrol(
     """
     if not file.is_file():
         raise NotMedia(f"{file}: {'not a file' if file.exists() else 'no such file'}")
-    from harken.cli.models import fetched, model_store  # noqa: PLC0415 - not for --help
+    from harken.cli.models import fetched  # noqa: PLC0415 - not for --help
     from harken.diarize.voices import single  # noqa: PLC0415
-    from harken.library.speakers import EMBEDDING, SEGMENTATION, SpeakerModels  # noqa: PLC0415
+    from harken.library.speakers import SpeakerModels  # noqa: PLC0415
+    from harken.models.parts import SPEAKERS  # noqa: PLC0415
+    from harken.models.standard import model_store  # noqa: PLC0415
 
     with _voices(key) as (voices, caller, settings):
         name = voice_name(name)
         store = model_store(settings)
-        for model in (SEGMENTATION, EMBEDDING):
+        for model in SPEAKERS:
             fetched(store, model)
         found = single(SpeakerModels(store).diarize(file, Options(diarize=True)))
         voices.enrol(Voice(caller.id, name, found.centroid, found.seconds, time.time()))

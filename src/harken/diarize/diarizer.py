@@ -17,11 +17,13 @@ import numpy.typing as npt
 
 from harken.diarize.attribution import decode, local_scores, piece_scores
 from harken.diarize.clustering import Vectors
+from harken.diarize.embedding import Embedder
 from harken.diarize.segmentation import FRAME, Samples, Segmenter
 from harken.diarize.speakers import find_speakers
 from harken.diarize.timeline import OVERLAP, RATE, SPEECH, Piece, Timeline, tiles
 from harken.diarize.turns import speaking
 from harken.model import SAMPLE_RATE, Diarization
+from harken.models.parts import SpeakerFiles
 
 STEP = 148
 """Frames between two windows of the segmentation: 2.5 s."""
@@ -33,6 +35,11 @@ _TRUSTED = 0.7
 """Seconds of speech that a piece to learn voices from has; where there is none so long, shorter ones are taken."""
 _TRUSTED_OVERLAP = 0.2
 """Mean probability of overlap that such a piece has at most."""
+
+
+def load(files: SpeakerFiles, threads: int = 1) -> Diarizer:
+    """What tells speakers apart, with its models in memory. Raises ModelUnavailable, ModelCorrupt."""
+    return Diarizer(Segmenter(files.segmentation, threads=threads), Embedder(files.embedding, threads=threads))
 
 
 class VoiceEmbedder(Protocol):

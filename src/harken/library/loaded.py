@@ -21,6 +21,7 @@ from harken.library.installed import installed
 from harken.library.sources import AudioSource, readable
 from harken.library.speakers import SpeakerModels
 from harken.model import KnownVoice, Options, Segment, Timing, Transcript, WindowResult
+from harken.models.parts import detector
 from harken.models.store import ModelStore
 
 log = logging.getLogger(__name__)
@@ -62,7 +63,7 @@ class LoadedModel:
         self._asked = resolved.name
         self.name = resolved.spec.name
         """Canonical name of the model."""
-        self._vad = SileroDetector(store.fetch("silero-vad") / "silero_vad.onnx")
+        self._vad = SileroDetector(detector(store.fetch))
         self._speakers: SpeakerModels | None = None
         self._recognizer = engine.load(
             store.fetch(self.name),

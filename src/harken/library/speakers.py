@@ -8,18 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from harken import pipeline
-from harken.diarize.diarizer import Diarizer
-from harken.diarize.embedding import Embedder
-from harken.diarize.segmentation import Segmenter
+from harken.diarize.diarizer import load
 from harken.diarize.voices import single
 from harken.errors import InvalidOption
 from harken.library.installed import installed
 from harken.library.sources import AudioSource, readable
 from harken.model import Diarization, KnownVoice, Options
+from harken.models.parts import speaker_files
 from harken.models.store import ModelStore
-
-SEGMENTATION, EMBEDDING = "segmentation-3.0", "campplus"
-"""Catalog names."""
 
 
 class SpeakerModels:
@@ -30,8 +26,7 @@ class SpeakerModels:
     """
 
     def __init__(self, store: ModelStore, threads: int = 1) -> None:
-        self._segmenter = Segmenter(store.fetch(SEGMENTATION) / "segmentation.onnx", threads=threads)
-        self._embedder = Embedder(store.fetch(EMBEDDING) / "campplus.onnx", threads=threads)
+        self._diarizer = load(speaker_files(store.fetch), threads)
 
     def diarize(
         self,
@@ -48,10 +43,11 @@ class SpeakerModels:
         Raises:
             MediaError: the source is not audio that can be decoded.
         """
-        diarizer = Diarizer(self._segmenter, self._embedder)
         known = {voice.name: voice for voice in (*voices, *options.known_voices)}
         with readable(source) as file:
-            return pipeline.diarize(file, options, diarizer, voices=tuple(known.values()), on_progress=on_progress)
+            return pipeline.diarize(
+                file, options, self._diarizer, voices=tuple(known.values()), on_progress=on_progress
+            )
 
     def voice(self, name: str, source: AudioSource) -> KnownVoice:
         """The voice in a recording of one speaker, to be known again.

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator
 from harken.config import Settings
 from harken.errors import HarkenError
 from harken.jobs.engine import DurableJobs
+from harken.models.standard import model_store
 from harken.models.store import ModelStore
 from harken.ports import Readiness
 from harken.service import Limits, Service
 from harken.store import FolderBlobs, SqlLedger, SqlStages, SqlStore, SqlVoices, speak_plainly
-from harken.wiring.shared import database, models, texts
+from harken.wiring.shared import database, texts
 from harken.worker.process import ChildSettings
 from harken.worker.readers import Readers
 from harken.worker.speakers import Speakers
@@ -32,7 +33,7 @@ def service(settings: Settings) -> Iterator[tuple[Service, ModelStore]]:
     with database(settings) as engine:
         speak_plainly(engine)
         store = SqlStore(engine)
-        weights = models(settings)
+        weights = model_store(settings)
         jobs = DurableJobs(SqlLedger(engine), engine, max_queued=settings.max_queued_jobs)
         # Two, so that a recording whose headers hang one of them does not hold up everybody's.
         readers = Readers(2, ChildSettings("harken-probe"), log.error)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What more than one kind of process is built from: the database and the models."""
+"""What more than one kind of process is built from: the database and what writes texts."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ import sqlalchemy as sa
 from harken.config import Settings
 from harken.errors import ModelError
 from harken.jobs.engine import prepare
-from harken.models.own import catalog
-from harken.models.sources import standard_sources
 from harken.models.store import ModelStore
 from harken.store import connect, preparing, upgrade
 from harken.text.providers import LOCAL, Providers, TextSettings, providers
@@ -49,12 +47,4 @@ def texts(settings: Settings, store: ModelStore) -> Providers:
             local=local,
             threads=max(1, os.cpu_count() or 1),
         )
-    )
-
-
-def models(settings: Settings) -> ModelStore:
-    """The catalog with the operator's presets, the models folder and its sources."""
-    sources = standard_sources(folder=settings.model_source, hub_url=settings.hub_url, offline=settings.offline)
-    return ModelStore(
-        settings.models_dir, sources, catalog(settings.default_model, settings.presets, settings.model_catalog)
     )

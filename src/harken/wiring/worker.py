@@ -14,8 +14,9 @@ from harken.config import Settings
 from harken.jobs.executor import WorkerExecutor
 from harken.jobs.maintenance import Retention
 from harken.model import Lane
+from harken.models.standard import model_store
 from harken.store import FolderBlobs, SqlBell, SqlRoster, SqlStages, SqlStore, SqlVoices
-from harken.wiring.shared import database, models, texts
+from harken.wiring.shared import database, texts
 from harken.worker.heartbeat import start_beating
 from harken.worker.runtime import Runtime, RuntimeSettings
 from harken.worker.weights import Hardware, Weights
@@ -44,7 +45,7 @@ def run_worker(settings: Settings) -> NoReturn:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    store = models(settings)
+    store = model_store(settings)
     writer = texts(settings, store)
     with database(settings) as engine:
         runtime = Runtime(

@@ -27,6 +27,7 @@ import numpy as np
 
 from harken.errors import DiskFull, HarkenError
 from harken.model import Diarization, Options, Window, WindowResult
+from harken.models.parts import SpeakerFiles
 from harken.worker.lifeline import die_with_parent, name_process
 from harken.worker.protocol import (
     Answer,
@@ -43,7 +44,6 @@ from harken.worker.protocol import (
     Recognise,
     Refusal,
     Request,
-    SpeakerModels,
     StoredWindow,
     Unload,
     Voiceprint,
@@ -76,7 +76,7 @@ class Hands:
         self._models: dict[ModelRef, Recognizer] = {}
         self._detectors: dict[Path, SpeechDetector] = {}
         self._open: dict[str, Planner] = {}
-        self._diarizers: dict[SpeakerModels, SpeakerDiarizer] = {}
+        self._diarizers: dict[SpeakerFiles, SpeakerDiarizer] = {}
 
     def do(self, request: Request) -> object:
         """The value of the answer. Raises HarkenError, or whatever native code raises."""
@@ -187,7 +187,7 @@ class Hands:
         voice = single(diarize(request.path, Options(duration=HEARD), self._diarizer(request.models)))
         return voice.seconds, voice.centroid
 
-    def _diarizer(self, models: SpeakerModels) -> SpeakerDiarizer:
+    def _diarizer(self, models: SpeakerFiles) -> SpeakerDiarizer:
         if models not in self._diarizers:
             self._diarizers[models] = self._natives.diarizer(models)
         return self._diarizers[models]

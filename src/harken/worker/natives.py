@@ -12,7 +12,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harken.worker.protocol import ModelRef, SpeakerModels
+from harken.models.parts import SpeakerFiles
+from harken.worker.protocol import ModelRef
 
 if TYPE_CHECKING:
     from harken.asr.engine import Recognizer
@@ -48,10 +49,8 @@ def probe(path: Path) -> MediaInfo:
     return read_headers(path)
 
 
-def diarizer(models: SpeakerModels) -> SpeakerDiarizer:
+def diarizer(models: SpeakerFiles) -> SpeakerDiarizer:
     """Load what tells speakers apart. Raises ModelUnavailable, ModelCorrupt."""
-    from harken.diarize.diarizer import Diarizer
-    from harken.diarize.embedding import Embedder
-    from harken.diarize.segmentation import Segmenter
+    from harken.diarize.diarizer import load
 
-    return Diarizer(Segmenter(models.segmentation), Embedder(models.embedding))
+    return load(models)

@@ -14,6 +14,7 @@ from pathlib import Path
 from harken.asr.engine import Context
 from harken.errors import HarkenError, by_code
 from harken.model import KnownVoice, Options, Window
+from harken.models.parts import SpeakerFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,18 +118,10 @@ class Probe:
 
 
 @dataclass(frozen=True, slots=True)
-class SpeakerModels:
-    """The files with which voices are told apart."""
-
-    segmentation: Path
-    embedding: Path
-
-
-@dataclass(frozen=True, slots=True)
 class Diarize:
     """Find out who speaks. Answer: a Diarization, after some :class:`Progress`."""
 
-    models: SpeakerModels
+    models: SpeakerFiles
     path: Path
     options: Options
     voices: tuple[KnownVoice, ...]
@@ -138,7 +131,7 @@ class Diarize:
 class Voiceprint:
     """Learn the voice of a recording of one speaker. Answer: seconds of speech, and the centroid."""
 
-    models: SpeakerModels
+    models: SpeakerFiles
     path: Path
 
 

@@ -19,9 +19,10 @@ from typing import cast
 
 from harken.errors import CorruptMedia, HarkenError, JobCancelled, RecogniserCrashed, WorkerUnavailable
 from harken.model import Diarization, Lane
+from harken.models.parts import SpeakerFiles
 from harken.worker.crew import Crew, OnCall
 from harken.worker.process import Child, ChildDied, ChildSettings
-from harken.worker.protocol import Diarize, Prepare, SpeakerModels, Voiceprint
+from harken.worker.protocol import Diarize, Prepare, Voiceprint
 from harken.worker.scheduler import Scheduler, Task
 
 POLL = 0.1
@@ -79,7 +80,7 @@ class Speakers:
         """
         return cast("Diarization", self._ask(_Errand(request, timeout), lane, owner, on_progress, cancelled))
 
-    def voiceprint(self, path: Path, models: SpeakerModels) -> tuple[float, tuple[float, ...]]:
+    def voiceprint(self, path: Path, models: SpeakerFiles) -> tuple[float, tuple[float, ...]]:
         """Seconds of speech in a recording of one speaker, and the voice.
 
         Raises UnusableVoice, MediaError, ModelError, WorkerUnavailable.

@@ -16,18 +16,9 @@ from pathlib import Path
 from harken.errors import JobCancelled, ModelUnavailable
 from harken.model import Options
 from harken.models.catalog import Catalog
+from harken.models.parts import DETECTOR, SpeakerFiles, detector, speaker_files
 from harken.models.store import ModelStore
-from harken.worker.protocol import ModelRef, SpeakerModels
-
-DETECTOR = "silero-vad"
-"""Catalog name of the speech detector."""
-_DETECTOR_FILE = "silero_vad.onnx"
-SEGMENTATION = "segmentation-3.0"
-"""Catalog name of the model that hears how many speak."""
-_SEGMENTATION_FILE = "segmentation.onnx"
-EMBEDDING = "campplus"
-"""Catalog name of the model that hears voices."""
-_EMBEDDING_FILE = "campplus.onnx"
+from harken.worker.protocol import ModelRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +61,16 @@ class Weights:
 
     def detector(self, cancelled: Callable[[], bool], poll: float) -> Path:
         """The speech detector's file. Raises as :meth:`model`."""
-        return self._folder(DETECTOR, cancelled, poll) / _DETECTOR_FILE
+        return detector(lambda name: self._folder(name, cancelled, poll))
 
-    def speakers(self, cancelled: Callable[[], bool], poll: float) -> SpeakerModels:
+    def speakers(self, cancelled: Callable[[], bool], poll: float) -> SpeakerFiles:
         """The models with which voices are told apart. Raises as :meth:`model`."""
-        return SpeakerModels(
-            self._folder(SEGMENTATION, cancelled, poll) / _SEGMENTATION_FILE,
-            self._folder(EMBEDDING, cancelled, poll) / _EMBEDDING_FILE,
-        )
+        return speaker_files(lambda name: self._folder(name, cancelled, poll))
 
     def here(self) -> tuple[ModelRef | None, Path | None]:
         """The default model and the speech detector, as far as they are on this machine already."""
         model = self.model(Options(), lambda: False, 1.0) if self._is_here(self._catalog.default.spec.name) else None
-        return model, self._folder(DETECTOR, lambda: False, 1.0) / _DETECTOR_FILE if self._is_here(DETECTOR) else None
+        return model, detector(self._store.path) if self._is_here(DETECTOR) else None
 
     def _is_here(self, name: str) -> bool:
         try:

@@ -12,8 +12,8 @@ from harken.cli.checks.finding import Finding, missing, note, ok
 from harken.cli.settings import unknown_variables
 from harken.config import Settings
 from harken.errors import HarkenError
-from harken.models.own import catalog
-from harken.models.store import ModelStore
+from harken.models.parts import DETECTOR
+from harken.models.standard import model_store
 
 
 def python() -> Finding:
@@ -124,15 +124,14 @@ def gpu(settings: Settings) -> list[Finding]:
 def models(settings: Settings) -> list[Finding]:
     """Which models are installed, and those that nothing works without."""
     try:
-        known = catalog(settings.default_model, settings.presets, settings.model_catalog)
+        store = model_store(settings)
     except HarkenError as error:
         return [
             missing("models", f"{error.message}: see HARKEN_DEFAULT_MODEL, HARKEN_PRESETS and HARKEN_MODEL_CATALOG")
         ]
-    store = ModelStore(settings.models_dir, catalog=known)
     installed = {item.name for item in store.installed()}
     findings = [ok("models", f"in {settings.models_dir}: {', '.join(sorted(installed)) or 'none'}")]
-    needed = (known.default.spec.name, "silero-vad")
+    needed = (store.catalog.default.spec.name, DETECTOR)
     return findings + [
         missing(f"model {name}", f"not installed: harken models fetch {name}")
         for name in needed
