@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The sockets of the house: what the service and the workflow need, and adapters provide.
+
+Protocols and the small values that pass through them. Times are seconds since the epoch. Knows no database, no queue
+and no file system layout; ``wiring`` names the adapters.
+"""
+
+from harken.ports.queue import JobEngine, Ledger, Submission, Transaction
+from harken.ports.readiness import Readiness
+from harken.ports.store import BlobStore, Page, Stages, Store, Voices
+from harken.ports.work import ChapterDone, ChapterRunner, Runner, SpeakerFinder, Writer
+from harken.ports.workers import Bell, Executor, Roster
+
+__all__ = [
+    "Bell",
+    "BlobStore",
+    "ChapterDone",
+    "ChapterRunner",
+    "Executor",
+    "JobEngine",
+    "Ledger",
+    "Page",
+    "Readiness",
+    "Roster",
+    "Runner",
+    "SpeakerFinder",
+    "Stages",
+    "Store",
+    "Submission",
+    "Transaction",
+    "Voices",
+    "Writer",
+]

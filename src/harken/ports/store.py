@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is kept: jobs with their windows, stages and transcripts, voices, recordings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from harken.model import Job, Stage, TextResult, Transcript, Voice, WindowResult
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some jobs, newest first, and the cursor of the next page (None at the end)."""
+
+    jobs: tuple[Job, ...]
+    next: str | None
+
+
+class Store(Protocol):
+    """Jobs, windows and transcripts in a database. Every method is one transaction.
+
+    Methods that change a job which has already ended leave it as it is: an end is final.
+    """
+
+    def job(self, job_id: str, owner: str | None = None) -> Job:
+        """The job. ``owner`` None is any. Raises :class:`~harken.errors.JobNotFound`."""
+
+    def jobs(self, owner: str | None, limit: int, cursor: str | None = None) -> Page:
+        """Jobs newest first. Raises :class:`~harken.errors.InvalidOption` for a cursor that is none."""
+
+    def start(self, job_id: str, worker: str) -> Job:
+        """Mark as processing (again, after a crash) by a worker and count the attempt; the first start time stays."""
+
+    def put_down(self, job_id: str) -> None:
+        """Do not count the attempt: whoever took the job up has let go of it in good order."""
+
+    def save_windows(
+        self, job_id: str, results: Sequence[tuple[int, WindowResult]], *, position: float, duration: float | None
+    ) -> None:
+        """Save recognised windows by (job, index), and the job's ``position`` and ``duration`` in seconds.
+
+        A window that was saved before stays as it is, so nobody hears two versions of it, and a position never goes
+        back. Raises JobNotFound.
+        """
+
+    def windows(self, job_id: str, after: int = -1) -> list[tuple[int, WindowResult]]:
+        """The saved windows with an index over ``after``, in order, up to the first gap.
+
+        A listener that asks again with the last index it got sees every window once, in order, without repeats.
+        """
+
+    def saved(self, job_id: str, first: int = 0) -> dict[int, WindowResult]:
+        """Every saved window from index ``first`` on, gaps or not."""
+
+    def save_transcript(self, job_id: str, transcript: Transcript) -> None:
+        """Save the transcript of a job that goes on, in place of an earlier one. Raises JobNotFound."""
+
+    def complete(self, job_id: str, transcript: Transcript) -> Job:
+        """Save the transcript, in place of an earlier one, and end the job.
+
+        Stages of a job that are not done when it ends, however it does, are cancelled with it.
+        """
+
+    def fail(self, job_id: str, code: str, message: str) -> Job:
+        """End the job with an error."""
+
+    def request_cancel(self, job_id: str) -> Job:
+        """A queued job is cancelled at once, a running one is marked, with its stage. Raises JobNotFound, JobEnded."""
+
+    def cancelled(self, job_id: str) -> Job:
+        """End the job as cancelled."""
+
+    def transcript(self, job_id: str) -> Transcript | None:
+        """The transcript, which a job has before its stages are done."""
+
+    def delete(self, job_id: str) -> None:
+        """Remove the job, its windows and its transcript."""
+
+    def audio_swept(self, job_id: str) -> None:
+        """Note that the recording is gone from the blob store."""
+
+    def expired_audio(self, ended_before: float, limit: int = 100) -> list[Job]:
+        """Jobs that ended before that time and still have their recording, which no stage needs."""
+
+    def expired_jobs(self, now: float, keep: float, limit: int = 100) -> list[Job]:
+        """Jobs that ended more than ``keep`` seconds ago, or than they were to be kept, and that no stage needs."""
+
+    def overdue(self, now: float, limit: int = 100) -> list[Job]:
+        """Jobs past their deadline that have not ended."""
+
+    def audio_keys(self) -> set[str]:
+        """Keys of every recording that a job owns."""
+
+    def workers_alive(self, within: float) -> int:
+        """Executors whose heart beat in the last ``within`` seconds, by the database's clock."""
+
+    def ping(self) -> None:
+        """Raise when the database cannot be read."""
+
+    def close(self) -> None:
+        """Give connections back."""
+
+
+class Stages(Protocol):
+    """The stages of jobs. Every method is one transaction; an end is final.
+
+    Methods that name a stage raise :class:`~harken.errors.StageNotFound`, also after its job was deleted.
+    """
+
+    def stage(self, stage_id: str) -> Stage:
+        """The stage."""
+
+    def stages(self, job_id: str) -> list[Stage]:
+        """Every stage of a job, in the order in which they were made."""
+
+    def open(self, stage: Stage) -> Stage:
+        """Have a stage of a running job, made now unless it is there already, and note in the job which it is.
+
+        Raises JobNotFound, or JobEnded when the job does not run any more.
+        """
+
+    def start(self, stage_id: str) -> Stage:
+        """Mark as processing and count the attempt; the first start time stays."""
+
+    def put_down(self, stage_id: str) -> None:
+        """Do not count the attempt, as :meth:`Store.put_down`."""
+
+    def progress(self, stage_id: str, progress: float) -> None:
+        """Note how far it is, 0 to 1; it never goes back."""
+
+    def complete(self, stage_id: str, outcome: Transcript | TextResult) -> Stage:
+        """Save what the job's transcript has become, or the text that was made of it, and end the stage."""
+
+    def fail(self, stage_id: str, code: str, message: str) -> Stage:
+        """End it with an error; the transcript stays as it was."""
+
+    def cancelled(self, stage_id: str) -> Stage:
+        """End it as cancelled."""
+
+    def request_cancel(self, stage_id: str) -> Stage:
+        """One that is queued is cancelled at once, one that runs is marked. Raises JobEnded when it has ended."""
+
+    def overdue(self, now: float, limit: int = 100) -> list[Stage]:
+        """Stages past their deadline that have not ended."""
+
+
+class Voices(Protocol):
+    """Enrolled voices, each its owner's."""
+
+    def voices(self, owner: str) -> list[Voice]:
+        """All of an owner's, by name."""
+
+    def enrol(self, voice: Voice) -> None:
+        """Keep a voice. Raises VoiceExists."""
+
+    def forget(self, owner: str, name: str) -> None:
+        """Remove a voice. Raises VoiceNotFound."""
+
+
+class BlobStore(Protocol):
+    """Recordings by key."""
+
+    def adopt(self, path: Path, key: str) -> None:
+        """Take over a finished local file under ``key``; the file is gone from ``path`` afterwards."""
+
+    def copy(self, key: str, other: str) -> None:
+        """Keep the recording under another key too; either can be deleted alone. Raises FileNotFoundError."""
+
+    def local(self, key: str) -> AbstractContextManager[Path]:
+        """The recording as a local file for the length of the context. Raises FileNotFoundError."""
+
+    def delete(self, key: str) -> None:
+        """Remove; a key that is not there is no error."""
+
+    def keys(self, older_than: float = 0.0) -> set[str]:
+        """Every key that was adopted more than ``older_than`` seconds ago, for the sweeper."""
