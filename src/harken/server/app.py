@@ -23,7 +23,7 @@ from starlette.middleware.cors import CORSMiddleware
 from harken.server import ops
 from harken.server.auth import KeyRing
 from harken.server.desk import Desk
-from harken.server.dialects import openai, suite
+from harken.server.dialects import audio, openai, suite
 from harken.server.limits import ConcurrencyLimiter, RateLimiter
 from harken.server.metrics import Measure, Metrics
 from harken.server.middleware import JOB, PROCESS_TIME, REQUEST_ID, Guard, LastCatch, RequestContext
@@ -31,7 +31,7 @@ from harken.server.problems import Problems
 from harken.server.uploads import Spool
 from harken.service import Service
 
-ENDPOINTS: Mapping[str, str] = {"openai": openai.PREFIX, **suite.PREFIXES}
+ENDPOINTS: Mapping[str, str] = {"openai": openai.PREFIX, "audio": audio.PREFIX, **suite.PREFIXES}
 """What ``/`` tells of where the dialects are."""
 
 
@@ -109,7 +109,9 @@ def create_app(service: Service, config: AppConfig) -> FastAPI:
     )
     app.include_router(ops.router(service, metrics, problems, ENDPOINTS))
     app.include_router(openai.router(desk, config.runtime, config.installed))
+    app.include_router(audio.router(desk))
     app.include_router(suite.router(desk, config.installed))
+    audio.register(problems)
     suite.register(problems)
     problems.install(app)
     app.openapi = lambda: _documentation(app, keyed=not keys.open)  # type: ignore[method-assign]

@@ -103,6 +103,7 @@ class Desk:
         references: tuple[str, ...] = (),
         warnings: tuple[str, ...] = (),
         view: dict[str, Any] | None = None,
+        keep: float | None = None,
     ) -> Job:
         """Make a job of an upload; its id goes out as a header, whatever becomes of the request."""
         key = idempotency_key(request)
@@ -118,14 +119,17 @@ class Desk:
                 references=references,
                 warnings=warnings,
                 view=view,
+                keep=keep,
             )
 
         job = await self.work(submit)
         request.state.headers[JOB] = job.id
         return job
 
-    async def transcript(self, request: Request, job: Job) -> tuple[Job, Transcript]:
-        """Wait for a job's transcript.
+    async def transcript(
+        self, request: Request, job: Job, *, later: str = "send long recordings to /v1/transcription-jobs"
+    ) -> tuple[Job, Transcript]:
+        """Wait for a job's transcript. ``later`` tells how not to.
 
         A client that hangs up takes its job with it, unless it sent an idempotency key: then it may come back for it.
 
@@ -149,7 +153,7 @@ class Desk:
                 await self.call(self.drop, job.id, caller)
                 raise DeadlineExceeded(
                     f"the transcript was not done in {self._sync_timeout:.0f} s, the most that a request may wait; "
-                    "send long recordings to /v1/transcription-jobs"
+                    f"{later}"
                 ) from None
         return job, await self.outcome(request, job.id)
 

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The routes: a recording with an instruction, and how it stands."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse
+
+from harken.errors import HarkenError, UnknownModel
+from harken.model import Job, Options
+from harken.server.desk import Desk, known
+from harken.server.dialects.audio import schema, shapes
+from harken.server.dialects.audio.fields import MODEL, Ask, read
+from harken.server.dialects.audio.shapes import Found
+from harken.server.documents import form as documented
+from harken.server.multipart import Form
+from harken.server.problems import Problems, detail_shape, problem_of
+
+PREFIX = "/api/audio"
+
+KEPT = 3600.0
+"""Seconds that a job is kept after its end."""
+LATER = "send long recordings with async_mode=1"
+
+
+def router(desk: Desk) -> APIRouter:
+    """The routes."""
+    routes = APIRouter(prefix=PREFIX, tags=["audio"])
+
+    @routes.post(
+        "/process",
+        summary="Transcribe a recording and format the text as an instruction wants it",
+        dependencies=[Depends(desk.slot)],
+        response_class=JSONResponse,
+        openapi_extra=documented(schema.FIELDS),
+        responses=schema.PROCESS,
+    )
+    async def process(request: Request) -> JSONResponse:
+        def ask(form: Form) -> Ask:
+            asked = read(form)
+            _check(desk, asked.options)
+            return asked
+
+        async with desk.spool.receive(request, check=ask) as (form, upload):
+            asked = await desk.call(ask, form)
+            job = await desk.submit(
+                request, upload, asked.options, waits=asked.waits, warnings=asked.warnings, keep=KEPT
+            )
+        if asked.waits:
+            return await _outcome(request, desk, job)
+        where = request.url_for("status", job_id=job.id).path
+        return JSONResponse(shapes.accepted(job), status_code=202, headers={"Location": where})
+
+    @routes.get(
+        "/status/{job_id}",
+        summary="How a job stands, and its text once that is there",
+        response_class=JSONResponse,
+        responses=schema.STATUS,
+    )
+    async def status(request: Request, job_id: str) -> JSONResponse:
+        # A long text takes a while to shape: not here, where everybody waits.
+        return await desk.work(lambda: JSONResponse(shapes.status(_look(request, desk, known(job_id)))))
+
+    return routes
+
+
+def register(problems: Problems) -> None:
+    """Have this dialect's errors told in its own shape."""
+    problems.register(PREFIX, detail_shape)
+
+
+def _check(desk: Desk, options: Options) -> None:
+    try:
+        desk.service.check(options)
+    except UnknownModel as error:
+        raise UnknownModel(f"{MODEL}: {error.message}", param=MODEL) from None
+
+
+def _look(request: Request, desk: Desk, job_id: str) -> Found:
+    """A job of the caller's as it is now. Blocking. Raises JobNotFound."""
+    caller = desk.caller(request)
+    job = desk.service.job(job_id, caller)
+    return Found(job, desk.service.stages(job_id, caller), desk.service.draft(job_id, caller))
+
+
+async def _outcome(request: Request, desk: Desk, job: Job) -> JSONResponse:
+    """Wait for both texts. A failure brings the transcript along where there is one."""
+    failure: HarkenError | None = None
+    try:
+        await desk.transcript(request, job, later=LATER)
+    except HarkenError as error:
+        failure = error
+
+    def tell() -> JSONResponse:
+        found = _look(request, desk, job.id)
+        if failure is None and found.told == "done":
+            return JSONResponse(shapes.result(found))
+        error = failure or found.failure
+        if found.transcript is None:
+            raise error
+        problem = problem_of(error)
+        told = error.message if failure else found.error
+        return JSONResponse(
+            shapes.failed(job.id, told, found.transcript), status_code=problem.status, headers=dict(problem.headers)
+        )
+
+    return await desk.work(tell)
