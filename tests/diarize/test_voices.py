@@ -14,7 +14,7 @@ from harken.diarize.diarizer import Diarizer
 from harken.diarize.embedding import Embedder
 from harken.diarize.lines import LINES
 from harken.diarize.segmentation import Samples, Segmenter
-from harken.diarize.voices import LEAST, match, similarity, single, threshold, voiceprint
+from harken.diarize.voices import LEAST, match, similarity, single, threshold
 from harken.errors import UnusableVoice
 from harken.model import SAMPLE_RATE, Diarization, KnownVoice, Speaker
 
@@ -46,7 +46,7 @@ def test_a_voice_is_found_again_in_another_part_and_not_in_strangers(
 ) -> None:
     reading = read(two_cities_wav)
     silence = np.zeros(3 * SAMPLE_RATE, np.float32)
-    known = voiceprint([silence, reading[: 12 * SAMPLE_RATE], silence], diarizer)
+    known = single(diarizer.diarize([silence, reading[: 12 * SAMPLE_RATE], silence]))
     assert 6 < known.seconds < 12.5
     assert math.hypot(*known.centroid) == pytest.approx(1, abs=1e-3)
     voices = [KnownVoice("Reader", known.centroid)]
@@ -61,7 +61,7 @@ def test_a_voice_is_found_again_in_another_part_and_not_in_strangers(
 
 def test_a_recording_of_several_is_refused(diarizer: Diarizer, two_cities_wav: Path, sample_wav: Path) -> None:
     with pytest.raises(UnusableVoice, match=r"\d people speak.*only that person"):
-        voiceprint([read(two_cities_wav)[: 10 * SAMPLE_RATE], read(sample_wav)], diarizer)
+        single(diarizer.diarize([read(two_cities_wav)[: 10 * SAMPLE_RATE], read(sample_wav)]))
 
 
 @pytest.mark.parametrize("kind", ["nothing", "silence", "hiss"])
@@ -72,12 +72,12 @@ def test_a_recording_without_speech_is_refused(diarizer: Diarizer, kind: str) ->
         "hiss": np.random.default_rng(0).normal(0, 0.01, 5 * SAMPLE_RATE).astype(np.float32),
     }[kind]
     with pytest.raises(UnusableVoice, match="no speech"):
-        voiceprint([samples], diarizer)
+        single(diarizer.diarize([samples]))
 
 
 def test_too_little_speech_is_refused(diarizer: Diarizer, beckett_wav: Path) -> None:
     with pytest.raises(UnusableVoice, match=r"\d\.\d s of speech.*needs 1\.5 s at least"):
-        voiceprint([read(beckett_wav)[SAMPLE_RATE : 2 * SAMPLE_RATE]], diarizer)
+        single(diarizer.diarize([read(beckett_wav)[SAMPLE_RATE : 2 * SAMPLE_RATE]]))
 
 
 def test_a_cough_is_no_second_speaker() -> None:

@@ -7,15 +7,13 @@ A stranger must stay a stranger, so a voice is only recognised above a similarit
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from harken.diarize.diarizer import Diarizer
 from harken.diarize.lines import LINES
-from harken.diarize.segmentation import Samples
 from harken.errors import UnusableVoice
 from harken.model import Diarization, KnownVoice, Speaker
 
@@ -42,20 +40,11 @@ class Voiceprint:
     seconds: float
 
 
-def voiceprint(blocks: Iterable[Samples], diarizer: Diarizer) -> Voiceprint:
-    """The voice of the one who speaks in a recording: mono samples at 16 kHz, in blocks of any length.
-
-    Raises:
-        UnusableVoice: nobody speaks, too little, or several do.
-    """
-    return single(diarizer.diarize(blocks))
-
-
 def single(found: Diarization) -> Voiceprint:
     """The voice of the only speaker.
 
     Raises:
-        UnusableVoice: as :func:`voiceprint`.
+        UnusableVoice: nobody speaks, too little, or several do.
     """
     speakers = sorted(found.speakers, key=lambda speaker: -speaker.speaking_time)
     total = sum(speaker.speaking_time for speaker in speakers)
