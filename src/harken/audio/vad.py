@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from harken.errors import ModelUnavailable
 from harken.model import SAMPLE_RATE
+from harken.models import network
 
 Samples = npt.NDArray[np.float32]
 """Mono audio at 16 kHz."""
@@ -53,20 +53,11 @@ class SpeechDetector(Protocol):
 class SileroDetector:
     """Silero VAD v6 on ONNX Runtime, one thread. Safe to share between threads; its streams are not.
 
-    Raises ModelUnavailable when the file is not there or is not the model.
+    Raises ModelUnavailable when the file is not there, ModelCorrupt when it is not the model.
     """
 
     def __init__(self, path: Path) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(path), providers=["CPUExecutionProvider"], sess_options=options
-            )
-        except Exception as error:  # onnxruntime's errors have no public base class
-            raise ModelUnavailable("the speech detector cannot be loaded", detail=f"{path}: {error}") from error
+        self._session = network.session(path, "the speech detector")
 
     def stream(self) -> SpeechStream:
         """A new detection that has heard nothing yet."""

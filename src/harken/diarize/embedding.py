@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
 from harken.diarize.features import STEP, fbank
 from harken.diarize.mean_voice import MEAN_VOICE
-from harken.errors import ModelCorrupt
+from harken.models import network
 
 SHORTEST = 4_800
 """Samples (0.3 s) that the network is given at least; what is shorter is repeated."""
@@ -44,18 +43,11 @@ class Embedder:
         """Load ``campplus.onnx``.
 
         Raises:
-            ModelCorrupt: the file cannot be loaded.
+            ModelUnavailable: there is no such file.
+            ModelCorrupt: it is not the model.
         """
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        # The arena keeps the most that any length ever took, and is no faster here.
-        options.enable_cpu_mem_arena = False
-        try:
-            self._session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        except Exception as error:
-            raise ModelCorrupt("the speaker model cannot be loaded", detail=f"{path}: {error}") from error
+        # Lengths differ much, and the arena, which would keep the most that any took, makes it no faster here.
+        self._session = network.session(path, "the speaker model", threads=threads, arena=False)
 
     def embed(self, pieces: Sequence[Floats]) -> Floats:
         """The embeddings of pieces of speech, each heard alone: (pieces, 192).

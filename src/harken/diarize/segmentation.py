@@ -13,9 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
-from harken.errors import ModelUnavailable
+from harken.models import network
 
 Samples = npt.NDArray[np.float32]
 """Mono audio at 16 kHz."""
@@ -52,20 +51,11 @@ class Segmenter:
     """segmentation-3.0 on ONNX Runtime. Safe to share between threads; its streams are not.
 
     More than one thread makes it no faster: its recurrent layers go frame by frame.
-    Raises ModelUnavailable when the file is not there or is not the model.
+    Raises ModelUnavailable when the file is not there, ModelCorrupt when it is not the model.
     """
 
     def __init__(self, path: Path, *, threads: int = 1) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(path), providers=["CPUExecutionProvider"], sess_options=options
-            )
-        except Exception as error:  # onnxruntime's errors have no public base class
-            raise ModelUnavailable("the speaker segmentation cannot be loaded", detail=f"{path}: {error}") from error
+        self._session = network.session(path, "the speaker segmentation", threads=threads)
 
     def stream(self, step: int) -> SegmentationStream:
         """A new recording, heard in windows that begin ``step`` frames apart (at most a window's frames)."""

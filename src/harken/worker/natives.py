@@ -36,7 +36,7 @@ def recognizer(model: ModelRef) -> Recognizer:
 
 
 def detector(path: Path) -> SpeechDetector:
-    """Load the speech detector. Raises ModelUnavailable."""
+    """Load the speech detector. Raises ModelUnavailable, ModelCorrupt."""
     from harken.audio.vad import SileroDetector
 
     return SileroDetector(path)
