@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.text import real_llama
 from tests.text.meetings import meeting
 
 from harken.errors import HarkenError, JobCancelled, MissingExtra, ModelUnavailable, TextUnavailable
 from harken.model import Message
-from harken.models.store import ModelStore
 from harken.text import endpoint, local, words
 from harken.text.generative import Generative
 from harken.text.local import LocalModel
-from harken.text.prompts import POINTS_SCHEMA
+from harken.text.prompts import points_schema
 from harken.text.providers import LOCAL
 
 STAND_IN = Path(__file__).parent / "llama_standin"
@@ -172,25 +172,17 @@ time.sleep(60)
     gone(child)
 
 
-def _real() -> str | None:
-    """What is missing for a real model, if anything is."""
-    if importlib.util.find_spec("xllamacpp") is None:
-        return "the extra llm is not installed"
-    return None
+@pytest.fixture(scope="module")
+def real() -> Iterator[LocalModel]:
+    running = LocalModel(real_llama.file(), LOCAL, threads=2, context=real_llama.CONTEXT)
+    yield running
+    running.close()
 
 
-@pytest.mark.slow
-@pytest.mark.skipif(
-    _real() is not None, reason=f"NOT TESTED: a real local language model, because {_real()}: pip install 'harken[llm]'"
-)
 class TestARealModel:
     """llama.cpp with the catalog's model: its server's own idea of the protocol, of JSON schemas, of being left."""
 
-    @pytest.fixture(scope="class")
-    def real(self, model_store: ModelStore) -> Iterator[LocalModel]:
-        running = LocalModel(model_store.fetch(LOCAL) / "model.gguf", LOCAL, threads=2, context=4096)
-        yield running
-        running.close()
+    pytestmark = real_llama.MARKS
 
     def test_answers(self, real: LocalModel) -> None:
         done = real.complete([Message("user", "What is 2 + 2? One number.")], temperature=0, max_tokens=8)
@@ -201,7 +193,7 @@ class TestARealModel:
 
     def test_writes_json_by_a_schema(self, real: LocalModel) -> None:
         asked = [Message("user", "One point about the sea, as JSON.")]
-        done = real.complete(asked, temperature=0, max_tokens=120, schema=POINTS_SCHEMA)
+        done = real.complete(asked, temperature=0, max_tokens=200, schema=points_schema(1, 2))
         assert set(json.loads(done.text)) == {"points", "topics"}
 
     def test_is_left_in_the_middle(self, real: LocalModel) -> None:

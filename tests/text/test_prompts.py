@@ -72,7 +72,7 @@ def test_the_task_is_told_after_the_transcript() -> None:
     prompter = Prompter("said")
     for prompt in (
         prompter.summary(items, "bullet_points", 77),
-        prompter.notes(items, "minutes"),
+        prompter.notes(items, "minutes", 5),
         prompter.formatted(items, "Write minutes"),
     ):
         assert prompt.messages[0].role == "system"

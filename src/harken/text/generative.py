@@ -28,8 +28,10 @@ _WRITE = 0.25
 """Share of the context that is kept for a text after an instruction."""
 _HISTORY = 0.3
 """Share of the context that earlier messages may take."""
-_JSON = 2.5
-"""Tokens a word of a summary in JSON, with its citations."""
+_JSON = 3.5
+"""Tokens a word of a summary in JSON, with its citations and with the line breaks that models put into it."""
+_SHARE, _SHORT = 1 / 3, 50
+"""Share of the words that were said, and words, that a summary has at most, however many may be written."""
 _OVER = 1.3
 """A summary so many times too long is asked for again; a shorter one is cut."""
 _TOPICS = 8
@@ -63,15 +65,18 @@ class Generative:
         work = _Work(self._model, transcript, (), watch)
         if not work.spoken.lines:
             return work.nothing()
-        room = min(int(max_length * _JSON) + 150, self._context // 3)
+        limit = min(max_length, max(_SHORT, int(_SHARE * work.spoken.count)))
+        room = min(int(limit * _JSON) + 150, self._context // 3)
         items = work.condensed("", room)
-        prompt = work.prompter.summary(items, style, max_length)
+        prompt = work.prompter.summary(items, style, limit)
         found = work.asker.points(prompt, room)
         if words.count(_shown(found.points, style)) > max_length * _OVER:
             shorter = work.asker.points(prompt.again(f"Your last answer had more than {max_length} words."), room)
             found = min(found, shorter, key=lambda one: words.count(_shown(one.points, style)))
         kept, text = _fitting(found, style, max_length)
-        return work.result(text, (number for point in kept for number in point.segments), found.topics[:_TOPICS])
+        speakers = {name.casefold() for name in work.spoken.speakers}
+        topics = tuple(topic for topic in found.topics if topic.casefold() not in speakers)[:_TOPICS]
+        return work.result(text, (number for point in kept for number in point.segments), topics)
 
     def format_text(self, transcript: Transcript, instruction: str = "", *, watch: Watch = IDLE) -> TextResult:
         """A text after the instruction; without one, every word as it was said, in paragraphs."""

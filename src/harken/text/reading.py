@@ -20,6 +20,8 @@ _PART = 0.6
 """Share of the context that a part of a long recording takes."""
 _NOTES = 0.15
 """Share of the context that the notes of a part take at most."""
+_NOTE = 40
+"""Tokens of a note in JSON, with what it rests on."""
 _ROUNDS = 4
 """Times that notes are noted again; each makes them several times shorter."""
 _LEAST = 64
@@ -54,7 +56,7 @@ def condensed(
 def _noted(part: Sequence[Item], purpose: str, prompter: Prompter, asker: Asker, limit: int) -> list[Item]:
     """The notes of a part: a third of its tokens at most, so that noting again comes to an end."""
     limit = max(_LEAST, min(limit, cost(part) // 3))
-    notes = asker.points(prompter.notes(part, purpose), limit)
+    notes = asker.points(prompter.notes(part, purpose, max(1, limit // _NOTE)), limit)
     known = {number for item in part for number in item.numbers}
     items: list[Item] = []
     for point in notes.points:

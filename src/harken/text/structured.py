@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from harken.errors import TextTooLong, TextUnusable
 from harken.model import Usage
 from harken.text import checks, words
-from harken.text.prompts import POINTS_SCHEMA, Prompt
+from harken.text.prompts import Prompt
 from harken.text.provider import Completion, LanguageModel, Watch
 
 _TRIES = 2
@@ -42,7 +42,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """What :data:`~harken.text.prompts.POINTS_SCHEMA` describes."""
+    """What :func:`~harken.text.prompts.points_schema` describes."""
 
     points: tuple[Point, ...]
     topics: tuple[str, ...]
@@ -70,18 +70,17 @@ class Asker:
 
     def points(self, prompt: Prompt, max_tokens: int) -> Points:
         """An answer in JSON. Raises TextError."""
-        return self._ask(prompt, 0.2, max_tokens, POINTS_SCHEMA, lambda done: _read_points(done.text))
+        return self._ask(prompt, 0.2, max_tokens, lambda done: _read_points(done.text))
 
     def text(self, prompt: Prompt, temperature: float, max_tokens: int) -> Answer:
         """An answer in words. Raises TextError."""
-        return self._ask(prompt, temperature, max_tokens, None, _read_text)
+        return self._ask(prompt, temperature, max_tokens, _read_text)
 
     def _ask(
         self,
         prompt: Prompt,
         temperature: float,
         max_tokens: int,
-        schema: dict[str, Any] | None,
         read: Callable[[Completion], Read],
     ) -> Read:
         why = ""
@@ -97,7 +96,7 @@ class Asker:
                 asked.messages,
                 temperature=temperature,
                 max_tokens=min(max_tokens, room),
-                schema=schema,
+                schema=prompt.schema,
                 cancelled=self._watch.cancelled,
             )
             self._count(asked, done)
@@ -147,7 +146,9 @@ def _read_points(text: str) -> Points:
     if not isinstance(found, dict) or not isinstance(found.get("points"), list):
         # The object did not come whole: what was read is one of its points, or nothing of ours.
         found = {"points": list(_whole(text)), "topics": _strings(text)}
-    points = tuple(point for one in found["points"] if (point := _read_point(one)) is not None)
+    read = [point for one in found["points"] if (point := _read_point(one)) is not None]
+    # Small models say the same twice.
+    points = tuple({point.text.casefold(): point for point in reversed(read)}.values())[::-1]
     if not points:
         raise Unusable('its "points" say nothing')
     topics = found.get("topics")
