@@ -11,6 +11,7 @@ import io
 import socket
 import threading
 import time
+import uuid
 import wave
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -43,12 +44,14 @@ from harken.model import (
     Segment,
     Speaker,
     Stage,
+    StageKind,
     Timing,
     Transcript,
     Turn,
     Window,
     WindowResult,
     Word,
+    plain,
 )
 from harken.models.catalog import Catalog
 from harken.ports import Page, Readiness, Submission
@@ -133,6 +136,8 @@ class Backend:
         folder.mkdir()
         self.results = canned()
         self.failure: HarkenError | None = None
+        self.unwritten: HarkenError | None = None
+        """Why no text is made of transcripts."""
         self.away = 0
         """So many more reads find the database away."""
         self.held = threading.Event()
@@ -142,6 +147,7 @@ class Backend:
         self.submissions: list[Submission] = []
         self.stages = MemoryStages()
         self.voices = MemoryVoices()
+        self.named: Callable[[Diarization, Options], Diarization] = named
         self.people = PEOPLE
         """Who is found to speak, by jobs that ask for it; the voices that a job brings are theirs, in order."""
         self._allowed = threading.Semaphore(0)
@@ -303,9 +309,35 @@ class Backend:
                 timing=Timing(began - job.created, time.time() - began),
             )
             if job.options.diarize:
-                transcript = assign(transcript, named(self.people, job.options))
+                transcript = assign(transcript, self.named(self.people, job.options))
             self._transcripts[job_id] = transcript
-            self._put(replace(job, state=JobState.COMPLETED, ended=time.time()))
+        if job.options.formatting is not None and not self._format(job, transcript):
+            return
+        with self._lock:
+            if not self._ended(job_id):
+                self._put(replace(self._jobs[job_id], state=JobState.COMPLETED, stage=None, ended=time.time()))
+
+    def _format(self, job: Job, transcript: Transcript) -> bool:
+        """Do the stage that a job asks for, held as its windows are; False when it was cancelled meanwhile."""
+        task, now = job.options.formatting, time.time()
+        assert task is not None
+        with self._lock:
+            self._put(replace(self._jobs[job.id], stage=StageKind.FORMAT))
+        stage = Stage(
+            str(uuid.uuid4()), job.id, StageKind.FORMAT, JobState.PROCESSING, now, now, plain(task), progress=0.5
+        )
+        self.stages.kept[stage.id] = stage
+        if self.held.is_set():
+            while not self._allowed.acquire(timeout=0.02):
+                if self._stopping.is_set() or self._ended(job.id):
+                    return False
+        if self.unwritten is None:
+            done = replace(stage, state=JobState.COMPLETED, progress=1.0, result=Providers().write(transcript, task))
+        else:
+            code, message = self.unwritten.code, self.unwritten.message
+            done = replace(stage, state=JobState.FAILED, error_code=code, error_message=message)
+        self.stages.kept[stage.id] = done
+        return True
 
     def _ended(self, job_id: str) -> bool:
         with self._lock:
@@ -388,16 +420,16 @@ def _running(tmp_path: Path, config: dict[str, Any]) -> Iterator[Running]:
     config.setdefault("spool_dir", tmp_path / "spool")
     config.setdefault("min_free_bytes", 0)
     config.setdefault("installed", lambda: {"base"})
-    app = create_app(service, AppConfig(**config, stopping=lambda: server.should_exit))
+    app = create_app(service, AppConfig(**config, stopping=lambda: http.should_exit))
     listener = socket.create_server(("127.0.0.1", 0))
-    server = serving.server(app, drain=5)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    http = serving.server(app, drain=5)
+    thread = threading.Thread(target=http.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
-        until(lambda: server.started)
+        until(lambda: http.started)
         yield Running(listener.getsockname()[1], backend, service, config["spool_dir"])
     finally:
-        server.should_exit = True
+        http.should_exit = True
         thread.join(PATIENCE)
         listener.close()
         backend.close()

@@ -34,6 +34,10 @@ hooks = "hooks.py"
 [checks]
 # What is written correctly may still be refused: an unknown model, a job that is not there, bytes that are no media.
 positive_data_acceptance.expected-statuses = ["2xx", 400, 404, 409, 413, 415, 422]
+
+[phases.stateful.checks]
+# Here a bad field may get a good value out of an earlier answer, and a refusal is expected still.
+negative_data_rejection.enabled = false
 """
 
 
@@ -77,13 +81,14 @@ def test_every_route_is_documented_with_its_errors(server: Running) -> None:
     document = httpx.get(server.url + "/openapi.json").json()
     assert "HTTPValidationError" not in document["components"]["schemas"]
     for path, operations in document["paths"].items():
-        if not path.startswith("/v1"):
+        if not path.startswith(("/v1", "/api")):
             continue
+        error = "/Error" if path.startswith("/v1") else "/Detail"
         for method, operation in operations.items():
             assert {"401", "429", "500"} <= set(operation["responses"]), (method, path)
             for status, answer in operation["responses"].items():
                 if int(status) >= 400:
-                    assert answer["content"]["application/json"]["schema"]["$ref"].endswith("/Error"), (path, status)
+                    assert answer["content"]["application/json"]["schema"]["$ref"].endswith(error), (path, status)
     form = document["paths"]["/v1/audio/transcriptions"]["post"]["requestBody"]["content"]["multipart/form-data"]
     assert {"file", "model", "stream", "timestamp_granularities[]", "cpu_threads"} <= set(form["schema"]["properties"])
 

@@ -62,7 +62,7 @@ def _report(job: Job, stages: Sequence[Stage], windows: Sequence[tuple[int, Wind
         "language": job.options.language,
         "diarize": job.options.diarize,
         "lane": job.lane.value,
-        "worker": getattr(job, "worker", None),
+        "worker": job.worker,
         "attempts": job.attempts,
         "created_at": job.created,
         "started_at": job.started,
