@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import requests
+
 KEY = "sk-secret-0123456789"
 
 
@@ -68,6 +70,10 @@ def refusal(status: int, message: str, code: str | None = None, param: str | Non
     return Answer({"error": error}, status, {name.replace("_", "-"): value for name, value in headers.items()})
 
 
+Says = Answer | Callable[[Asked], Answer]
+"""An answer, or what makes one of a request."""
+
+
 class ChatServer:
     """Answers in turn, the last answer for ever; or whatever a function makes of the request."""
 
@@ -75,8 +81,7 @@ class ChatServer:
         self.asked: list[Asked] = []
         self.gone = threading.Event()
         """Set when a client left while its answer waited."""
-        self._answers: list[Answer] = [completion("ok")]
-        self._make: Callable[[Asked], Answer] | None = None
+        self._answers: list[Says] = [completion("ok")]
         server = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -101,11 +106,11 @@ class ChatServer:
         self._thread.join()
         self._server.server_close()
 
-    def says(self, *answers: Answer) -> None:
+    def says(self, *answers: Says) -> None:
         self._answers = list(answers)
 
     def does(self, make: Callable[[Asked], Answer]) -> None:
-        self._make = make
+        self._answers = [make]
 
     def last(self) -> Asked:
         return self.asked[-1]
@@ -114,10 +119,8 @@ class ChatServer:
         body = json.loads(request.rfile.read(int(request.headers["Content-Length"])))
         asked = Asked(request.path, {key.lower(): value for key, value in request.headers.items()}, body)
         self.asked.append(asked)
-        if self._make is not None:
-            answer = self._make(asked)
-        else:
-            answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        said = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        answer = said if isinstance(said, Answer) else said(asked)
         if answer.gate is not None:
             self._wait(request.connection, answer.gate)
         content = json.dumps(answer.body).encode() if isinstance(answer.body, dict) else answer.body
@@ -150,3 +153,67 @@ def points(*said: tuple[str, Sequence[int]], topics: Sequence[str] = ()) -> str:
     return json.dumps(
         {"points": [{"text": text, "segments": list(segments)} for text, segments in said], "topics": list(topics)}
     )
+
+
+_FIELDS = {
+    "model": str,
+    "messages": list,
+    "max_tokens": int,
+    "max_completion_tokens": int,
+    "temperature": int | float,
+    "stream": bool,
+    "response_format": dict,
+}
+"""What of the documented request is used, and its types."""
+
+
+def checked(asked: Asked, context: int) -> Answer | None:
+    """What a server that keeps to the documentation refuses a request with, if it does."""
+    body, headers = asked.body, asked.headers
+    if asked.path != "/v1/chat/completions":
+        return refusal(404, f"no such path: {asked.path}")
+    if headers.get("authorization") != f"Bearer {KEY}":
+        return refusal(401, "Incorrect API key provided", "invalid_api_key")
+    if headers.get("content-type") != "application/json":
+        return refusal(400, "the request is not JSON")
+    strange = [name for name, value in body.items() if not isinstance(value, _FIELDS.get(name, ()))]
+    if strange or not {"model", "messages"} <= body.keys() or body.get("stream"):
+        return refusal(400, f"what is this: {strange or body}")
+    for message in body["messages"]:
+        if message.keys() != {"role", "content"} or message["role"] not in {"system", "user", "assistant"}:
+            return refusal(400, f"no message: {message}")
+    if not 0 <= body.get("temperature", 1) <= 2 or body.get("max_tokens", 1) < 1:
+        return refusal(400, "a number is out of range")
+    wanted = body.get("response_format", {"type": "text"})
+    if wanted["type"] == "json_schema":
+        named = wanted["json_schema"]
+        if not named["name"].isidentifier() or named["schema"].get("additionalProperties") is not False:
+            return refusal(400, "Invalid schema for response_format")
+    if len(asked.text.split()) > context:
+        return refusal(400, f"maximum context length is {context} tokens", "context_length_exceeded")
+    return None
+
+
+def documented(asked: Asked) -> Answer:
+    """What a server that keeps to the documentation answers, with a model that can only count to four."""
+    refused = checked(asked, 4096)
+    if refused is not None:
+        return refused
+    said = '{"a": 4}' if asked.format else "4"
+    cut = len(said) > asked.body["max_tokens"]
+    return completion(said[: asked.body["max_tokens"]], "length" if cut else "stop")
+
+
+def passing_on(upstream: str) -> Callable[[Asked], Answer]:
+    """What the server at ``upstream`` answers."""
+
+    def ask(asked: Asked) -> Answer:
+        sent: dict[str, str] = {
+            name: asked.headers[name] for name in ("authorization", "content-type") if name in asked.headers
+        }
+        with requests.Session() as session:
+            session.trust_env = False
+            done = session.post(upstream + asked.path.removeprefix("/v1"), json=asked.body, headers=sent, timeout=300)
+        return Answer(done.content, done.status_code)
+
+    return ask

@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
-from tests.text.chat_server import ChatServer
+from tests.text import real_llama
+from tests.text.chat_server import KEY, Answer, Asked, ChatServer, documented, passing_on
 
 from harken.text import endpoint
 
@@ -19,3 +20,18 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ChatServer]:
     running = ChatServer()
     yield running
     running.close()
+
+
+@pytest.fixture(scope="session")
+def llama_url() -> Iterator[str]:
+    """Where llama.cpp serves a real model."""
+    with real_llama.served(KEY) as url:
+        yield url
+
+
+@pytest.fixture(params=["loopback", pytest.param("llama.cpp", marks=real_llama.MARKS)])
+def answers(request: pytest.FixtureRequest) -> Callable[[Asked], Answer]:
+    """What a server answers that works: one that holds requests against the documentation, and a real one."""
+    if request.param == "loopback":
+        return documented
+    return passing_on(request.getfixturevalue("llama_url"))
