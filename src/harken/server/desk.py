@@ -195,10 +195,14 @@ class Desk:
 
         Raises HarkenError: what the job failed with, or StoreUnavailable.
         """
+        return await self.insist(self.service.transcript, job_id, self.caller(request))
+
+    async def insist(self, function: Callable[..., T], *args: Any) -> T:
+        """A quick blocking call for what is done already: a short absence of the database must not lose it."""
         end = time.monotonic() + AWAY_SECONDS
         while True:
             try:
-                return await self.call(self.service.transcript, job_id, self.caller(request))
+                return await self.call(function, *args)
             except StoreUnavailable:
                 if time.monotonic() >= end:
                     raise

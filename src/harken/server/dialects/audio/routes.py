@@ -6,7 +6,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
-from harken.errors import HarkenError, UnknownModel
+from harken.errors import HarkenError, StoreUnavailable, UnknownModel
 from harken.model import Job, Options
 from harken.server.desk import Desk, known
 from harken.server.dialects.audio import schema, shapes
@@ -88,6 +88,8 @@ async def _outcome(request: Request, desk: Desk, job: Job) -> JSONResponse:
     failure: HarkenError | None = None
     try:
         await desk.transcript(request, job, later=LATER)
+    except StoreUnavailable:
+        raise
     except HarkenError as error:
         failure = error
 
@@ -104,4 +106,4 @@ async def _outcome(request: Request, desk: Desk, job: Job) -> JSONResponse:
             shapes.failed(job.id, told, found.transcript), status_code=problem.status, headers=dict(problem.headers)
         )
 
-    return await desk.work(tell)
+    return await desk.insist(tell)
