@@ -11,6 +11,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 
+Kind = Literal["diarize", "summarise", "format", "chat"]
+"""What is done with a transcript."""
+
+
 class ErrorDetail(BaseModel):
     """What went wrong: `code` is stable and for programs, `message` is for people, `param` names the field at fault."""
 
@@ -196,13 +200,41 @@ class JobError(BaseModel):
     message: str
 
 
+class TextSource(BaseModel):
+    """A segment that a text rests on, by its place in the transcript, from 0; in seconds."""
+
+    index: int
+    start: float
+    end: float
+
+
+class TextUsage(BaseModel):
+    """Tokens; estimates where nobody counts them."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+
+
+class WrittenText(BaseModel):
+    """A summary, a text after an instruction, or an answer."""
+
+    text: str
+    model: str
+    generated: bool = Field(description="Whether a language model wrote it; if not, every sentence was said so")
+    topics: list[str]
+    sources: list[TextSource]
+    warnings: list[str]
+    usage: TextUsage
+
+
 class TranscriptionStage(BaseModel):
     """Work on a job's transcript. Times are seconds since the epoch, `progress` is 0 to 1."""
 
     id: str
     object: Literal["transcription.stage"]
     job_id: str
-    kind: Literal["diarize"]
+    kind: Kind
     status: Literal["queued", "processing", "completed", "failed", "cancelled"]
     progress: float
     created_at: float
@@ -210,6 +242,7 @@ class TranscriptionStage(BaseModel):
     ended_at: float | None
     cancel_requested: bool
     error: JobError | None
+    result: WrittenText | None = Field(description="What text work came to; other work changes the transcript")
     warnings: list[str] | None = None
 
 
@@ -219,7 +252,7 @@ class TranscriptionJob(BaseModel):
     id: str
     object: Literal["transcription.job"]
     status: Literal["queued", "processing", "completed", "failed", "cancelled"]
-    stage: Literal["diarize"] | None = Field(description="What is being done with the transcript of a running job")
+    stage: Kind | None = Field(description="What is being done with the transcript of a running job")
     progress: float
     position: float = Field(description="Seconds of audio that are done")
     duration: float | None
