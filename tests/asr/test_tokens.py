@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -46,6 +47,12 @@ def test_languages_without_blanks_give_characters(vocabulary: WhisperTokens) -> 
 
 def test_a_character_of_several_tokens_is_whole(vocabulary: WhisperTokens) -> None:
     assert "".join(words(vocabulary, " naïve 🎉 façade")) == " naïve 🎉 façade"
+
+
+def test_text_is_encoded_as_the_model_writes_it(vocabulary: WhisperTokens) -> None:
+    """A word and its blank are one token: the published file lacks the merge that every word with a t needs."""
+    said = " it was the age of wisdom, to be told at that time"
+    assert [vocabulary.decode([token]) for token in vocabulary.encode(said)] == re.findall(r" \w+|,", said)
 
 
 def test_text_cannot_smuggle_special_tokens(vocabulary: WhisperTokens) -> None:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -29,7 +30,7 @@ class WhisperTokens:
         path = folder / "tokenizer.json"
         if not path.is_file():
             raise ModelUnavailable(f"{folder.name} has no tokenizer.json; fetch the model again")
-        self._tokenizer = Tokenizer.from_file(str(path))
+        self._tokenizer = _tokenizer(path)
         self.end = self._need("<|endoftext|>")
         self.start = self._need("<|startoftranscript|>")
         self.previous = self._need("<|startofprev|>")
@@ -94,6 +95,22 @@ class WhisperTokens:
         if pending:
             pieces.append((self.decode(pending), pending))
         return pieces
+
+
+def _tokenizer(path: Path) -> Tokenizer:
+    """The model's tokenizer, with the first of all its merges where the file has lost it.
+
+    Whisper's files as they are published begin with the second line of the list of merges, so that every word that
+    begins with a t is cut after its blank: text that the decoder was never shown, in each prompt.
+    """
+    data = json.loads(path.read_text(encoding="utf-8"))
+    model = data["model"]
+    merges = model.get("merges", [])
+    lost = ("\u0120", "t")
+    if "".join(lost) in model["vocab"] and merges and " ".join(lost) not in merges and list(lost) not in merges:
+        merges.insert(0, " ".join(lost) if isinstance(merges[0], str) else list(lost))
+        return Tokenizer.from_str(json.dumps(data))
+    return Tokenizer.from_file(str(path))
 
 
 def _is_sign(text: str) -> bool:
