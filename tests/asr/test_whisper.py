@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 import re
+import weakref
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import ctranslate2
 import numpy as np
 import pytest
 
@@ -142,6 +144,27 @@ def test_sampling_gives_the_same_each_time(recognizer: Recognizer, beckett: Plan
     first, second = (recognizer.recognise([beckett], options, Context()) for _ in range(2))
     assert first == second
     assert all(segment.temperature == 1.0 for segment in first[0].segments)
+
+
+def test_sampling_never_holds_two_models(
+    base_model: Path, beckett: PlannedWindow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = ctranslate2.models.Whisper
+    made: list[weakref.ref[object]] = []
+
+    def make(*args: object, **kwargs: object) -> object:
+        assert all(earlier() is None for earlier in made), "the weights are in memory twice"
+        model = real(*args, **kwargs)
+        made.append(weakref.ref(model))
+        return model
+
+    monkeypatch.setattr(ctranslate2.models, "Whisper", make)
+    recognizer = load(base_model, device="cpu")
+    options = ENGLISH.but(temperature=1.0, best_of=1)
+    first, second = (recognizer.recognise([beckett], options, Context()) for _ in range(2))
+    assert first == second
+    assert len(made) > 1, "nothing was loaded again"
+    recognizer.close()
 
 
 def test_noise_without_speech_gives_no_text(recognizer: Recognizer) -> None:

@@ -93,16 +93,22 @@ class Decoder:
         self._load: Callable[[], Any] = partial(
             ctranslate2.models.Whisper, str(folder), device=device, compute_type=compute_type, intra_threads=threads
         )
-        self._model = self._load()
+        self._model: Any = None
+        self._has_sampled = False
         self._on_cpu = device == "cpu"
-        self.multilingual: bool = self._model.is_multilingual
-        self.n_mels: int = self._model.n_mels
+        self.multilingual: bool = self._loaded().is_multilingual
+        self.n_mels: int = self._loaded().n_mels
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         self._suppressed: list[int] = sorted(set(config.get("suppress_ids") or ()))
 
     def close(self) -> None:
-        """Free the weights."""
-        self._model.unload_model()
+        """Free the weights; whatever is asked next loads them again."""
+        self._model = None
+
+    def _loaded(self) -> Any:
+        if self._model is None:
+            self._model = self._load()
+        return self._model
 
     def encode(self, audio: Sequence[np.ndarray], seconds: float) -> Encoded:
         """Hear clips of at most ``seconds`` as one batch, each filled up with silence.
@@ -121,13 +127,13 @@ class Decoder:
 
     def _encode(self, features: Features) -> Any:
         view = ctranslate2.StorageView.from_array(features)
-        return self._model.encode(view, to_cpu=not self._on_cpu)
+        return self._loaded().encode(view, to_cpu=not self._on_cpu)
 
     def languages(self, encoded: Encoded) -> list[dict[str, float]]:
         """For each clip of the batch, the probability of every language, most likely first."""
         return [
             {token.strip("<|>"): float(probability) for token, probability in row}
-            for row in self._model.detect_language(encoded.view)
+            for row in self._loaded().detect_language(encoded.view)
         ]
 
     def search(self, encoded: Encoded, prompts: Sequence[Sequence[int]], search: Search) -> list[Hypothesis]:
@@ -146,7 +152,7 @@ class Decoder:
             found = []
             for at in range(0, len(prompts), together):
                 rows = range(len(prompts))[at : at + together]
-                found += self._model.generate(
+                found += self._loaded().generate(
                     encoded.rows(rows).view,
                     [list(prompts[row]) for row in rows],
                     beam_size=search.beam_size,
@@ -159,11 +165,16 @@ class Decoder:
     def _sample(self, encoded: Encoded, prompt: list[int], search: Search, settings: dict[str, Any]) -> Hypothesis:
         """Sample one clip, the same each time for the same clip.
 
-        CTranslate2 seeds its generator once in the life of a model's thread: a repeatable sample takes a fresh model.
+        CTranslate2 seeds its generator once in the life of a model's thread, when it first samples: a repeatable sample
+        takes a model that has not sampled yet.
         """
         with _SEEDING:
+            if self._has_sampled:
+                self._model = None  # freed before the next is loaded: two would be the most memory that a worker takes
+                self._has_sampled = False
+            model = self._loaded()
+            self._has_sampled = True
             ctranslate2.set_random_seed(zlib.crc32(np.asarray(encoded.view).tobytes()))
-            model = self._load()
             (result,) = model.generate(
                 encoded.view,
                 [prompt],
@@ -188,7 +199,7 @@ class Decoder:
             seconds: length of the clip; what comes after is not looked at.
         """
         frames = max(2, round(seconds * FRAMES_PER_SECOND))
-        (found,) = self._model.align(encoded.rows([row]).view, list(start), [list(text)], frames)
+        (found,) = self._loaded().align(encoded.rows([row]).view, list(start), [list(text)], frames)
         return _alignment(found, len(text))
 
 
