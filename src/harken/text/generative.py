@@ -158,7 +158,7 @@ class _Work:
             warnings.append("nothing in this text is in the transcript")
         if cut:
             warnings.append("the text ends where the model had no more tokens")
-        if orders(self.spoken.text):
+        if orders("\n".join([self.spoken.text, *self.spoken.speakers])):
             warnings.append(_ORDERS)
         self._watch.progress(1.0)
         return TextResult(

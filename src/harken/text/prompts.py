@@ -51,10 +51,10 @@ _STYLES: dict[Style, str] = {
     "bullet_points": "Each point is one short line of a bulleted list, in the order of the recording.",
     "key_points": "Each point is one short line, the most important first.",
 }
-# What small models take for a summary is a list of what was talked about, with nothing of what was said.
+# Left to themselves, small models list subjects in place of what was said, or guess at what it meant.
 _TELL = (
-    "A point tells one thing that was decided, promised, asked for or found, with its reason, date or number where "
-    "there is one, in words close to the speaker's own; not that something was discussed."
+    "A point repeats one thing that was said, with its reason, date or number where there is one, in the speaker's own "
+    "words, shortened; do not explain, guess or conclude, and do not say that something was discussed."
 )
 _POINTS = (
     'Answer with a JSON object and nothing else: {"points": [{"text": "...", "segments": [1, 2]}], "topics": ["..."]}. '

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from harken.errors import TextTooLong
 from harken.text import highlights, search, sentences, topics, words
-from harken.text.prompts import OVERHEAD, Item, Prompter, cost, items_of
+from harken.text.prompts import OVERHEAD, Item, Prompter, cost, defuse, items_of
 from harken.text.provider import Watch
 from harken.text.spoken import Spoken
 from harken.text.structured import Asker
@@ -61,7 +61,8 @@ def _noted(part: Sequence[Item], purpose: str, prompter: Prompter, asker: Asker,
     items: list[Item] = []
     for point in notes.points:
         numbers = _some(point.segments, known) or part[0].numbers[:1]
-        text = sentences.cut(point.text, max(1, int(limit / words.TOKENS_PER_WORD)))
+        # Somebody in the recording may have told the model what to note: it is no more ours than speech is.
+        text = sentences.cut(defuse(point.text), max(1, int(limit / words.TOKENS_PER_WORD)))
         items.append(Item(numbers[:_CITED], text))
         if cost(items) > limit and len(items) > 1:
             items.pop()
