@@ -24,13 +24,19 @@ _ABBREVIATION = re.compile(
 )
 
 
+_NEXT = re.compile(r"\S")
+_TAIL = 16
+"""Characters that an abbreviation is looked for in: more than any has."""
+
+
 def spans(text: str) -> Iterator[tuple[int, int]]:
     """Where each sentence begins and ends; blanks between them belong to none."""
     start = 0
     for end in _END.finditer(text):
-        tail = text[end.end() :].lstrip()
-        if end.group() == "." and tail and (_ABBREVIATION.search(text[start : end.end()]) or tail[0].islower()):
-            continue
+        if end.group() == "." and (after := _NEXT.search(text, end.end())) is not None:
+            tail = text[max(start, end.end() - _TAIL) : end.end()]
+            if after.group().islower() or _ABBREVIATION.search(tail):
+                continue
         yield from _trimmed(text, start, end.end())
         start = end.end()
     yield from _trimmed(text, start, len(text))
