@@ -21,7 +21,7 @@ class MemoryStages:
         self.kept: dict[str, Stage] = {}
 
     def stages(self, job_id: str) -> list[Stage]:
-        return [stage for stage in self.kept.values() if stage.job_id == job_id]
+        return [stage for stage in list(self.kept.values()) if stage.job_id == job_id]
 
     def request_cancel(self, stage_id: str) -> Stage:
         stage = self.kept.get(stage_id)

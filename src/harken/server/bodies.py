@@ -1,20 +1,30 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Small bodies: JSON or a form, read as fields, so that a request may come in either. Knows no dialect."""
+"""Bodies that are no uploads: small ones as JSON or a form, and JSON documents. Knows no dialect."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
+from typing import TypeVar
 
 from fastapi import Request
+from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
 
-from harken.errors import InvalidRequest
+from harken.errors import HarkenError, InvalidOption, InvalidRequest, UploadStalled, UploadTooLarge
 from harken.server.forms import Fields
 
+Body = TypeVar("Body", bound=BaseModel)
+
 MOST = 64 * 1024
-"""Bytes of a body."""
+"""Bytes of a small body."""
+IDLE_SECONDS = 60.0
+"""How long a client may send nothing."""
+_PARSING = threading.Lock()
+"""A document in memory is many times its bytes: one at a time is made."""
 
 
 async def fields(request: Request) -> Fields:
@@ -22,7 +32,7 @@ async def fields(request: Request) -> Fields:
 
     JSON is taken for what it says, whatever its type, unless the type is a form's. Raises InvalidRequest.
     """
-    body = await _body(request)
+    body = await _body(request, MOST, InvalidRequest)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind in ("multipart/form-data", "application/x-www-form-urlencoded"):
         return Fields([(name, value) for name, value in await _form(request, body) if isinstance(value, str)])
@@ -37,8 +47,35 @@ async def fields(request: Request) -> Fields:
     return Fields([(name, _text(value)) for name, value in told.items() if value is not None])
 
 
+async def whole(request: Request, most: int) -> bytes:
+    """A body of at most ``most`` bytes. Raises UploadTooLarge, UploadStalled, ClientDisconnect."""
+    return await _body(request, most, UploadTooLarge)
+
+
+def document(body: bytes, kind: type[Body]) -> Body:
+    """A JSON body as what it must be; none is an empty object. Blocking.
+
+    Raises InvalidRequest for what is no JSON, and InvalidOption, which names what is wrong in it.
+    """
+    try:
+        with _PARSING:
+            return kind.model_validate_json(body if body.strip() else b"{}")
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        if first["type"] == "json_invalid" or not first["loc"]:
+            raise InvalidRequest(f"the body must be a JSON object: {first['msg']}") from None
+        name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])[1:]
+        raise InvalidOption(f"{name}: {first['msg']}", param=name) from None
+
+
 def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    if not isinstance(value, str):
+        return json.dumps(value)
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise InvalidRequest("the body holds half of a character") from None
+    return value
 
 
 async def _form(request: Request, body: bytes) -> list[tuple[str, object]]:
@@ -52,15 +89,18 @@ async def _form(request: Request, body: bytes) -> list[tuple[str, object]]:
         raise InvalidRequest(f"the form is malformed: {error.detail}") from error
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, most: int, too_long: type[HarkenError]) -> bytes:
     body = bytearray()
     more = True
     while more:
-        message = await request.receive()
+        try:
+            message = await asyncio.wait_for(request.receive(), IDLE_SECONDS)
+        except TimeoutError:
+            raise UploadStalled(f"nothing came for {IDLE_SECONDS:.0f} s in the middle of the body") from None
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         body += message.get("body", b"")
         more = message.get("more_body", False)
-        if len(body) > MOST:
-            raise InvalidRequest(f"the body is longer than {MOST} bytes")
+        if len(body) > most:
+            raise too_long(f"the body is longer than {most} bytes")
     return bytes(body)

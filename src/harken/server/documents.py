@@ -23,6 +23,13 @@ def details(told: Mapping[int, str]) -> Documented:
     return {status: {"description": text, "model": Detail} for status, text in told.items()}
 
 
+_KEY: Mapping[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string", "pattern": "^[ -~]{1,255}$"},
+    "description": "The same key, body and caller give the same job",
+}
+
 ALWAYS: Mapping[int, str] = {
     401: "No key, or one that is not valid",
     429: "Too many requests; `Retry-After` says when to come again",
@@ -41,14 +48,8 @@ def responses(*parts: Documented) -> dict[int | str, dict[str, Any]]:
 
 def form(fields: Mapping[str, Any], *, idempotent: bool = True, required: Sequence[str] = ("file",)) -> dict[str, Any]:
     """The request body of a route that takes a form."""
-    key = {
-        "name": "Idempotency-Key",
-        "in": "header",
-        "schema": {"type": "string", "pattern": "^[ -~]{1,255}$"},
-        "description": "The same key, body and caller give the same job",
-    }
     return {
-        "parameters": [key] if idempotent else [],
+        "parameters": [_KEY] if idempotent else [],
         "requestBody": {
             "required": True,
             "content": {
@@ -58,3 +59,26 @@ def form(fields: Mapping[str, Any], *, idempotent: bool = True, required: Sequen
             },
         },
     }
+
+
+def document(kind: type[BaseModel], *, idempotent: bool = True, required: bool = True) -> dict[str, Any]:
+    """The request body of a route that takes JSON and reads it itself."""
+    schema = kind.model_json_schema()
+    return {
+        "parameters": [_KEY] if idempotent else [],
+        "requestBody": {
+            "required": required,
+            "content": {"application/json": {"schema": _inlined(schema, schema.get("$defs", {}))}},
+        },
+    }
+
+
+def _inlined(schema: Any, definitions: Mapping[str, Any]) -> Any:
+    """A schema without references: routes that read their body themselves have no place for definitions."""
+    if isinstance(schema, list):
+        return [_inlined(item, definitions) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inlined(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    return {name: _inlined(item, definitions) for name, item in schema.items() if name != "$defs"}

@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-
 Kind = Literal["diarize", "summarise", "format", "chat"]
 """What is done with a transcript."""
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from harken.model import Job, Stage, Voice
+from harken.model import Job, Stage, TextResult, Voice
 from harken.server.dialects.openai.fields import View
 from harken.server.dialects.openai.figures import figure, seconds
 
@@ -54,6 +54,27 @@ def stage_shape(stage: Stage) -> dict[str, Any]:
         "ended_at": stage.ended,
         "cancel_requested": stage.cancel_requested,
         "error": _error(stage.error_code, stage.error_message),
+        "result": None if stage.result is None else _text_shape(stage.result),
+    }
+
+
+def _text_shape(result: TextResult) -> dict[str, Any]:
+    """A summary, a text after an instruction, or an answer."""
+    return {
+        "text": result.text,
+        "model": result.model,
+        "generated": result.generated,
+        "topics": list(result.topics),
+        "sources": [
+            {"index": source.index, "start": seconds(source.start), "end": seconds(source.end)}
+            for source in result.sources
+        ],
+        "warnings": list(result.warnings),
+        "usage": {
+            "prompt_tokens": result.usage.prompt,
+            "completion_tokens": result.usage.completion,
+            "total_tokens": result.usage.total,
+        },
     }
 
 

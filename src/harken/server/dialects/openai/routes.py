@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from harken.server.desk import Desk
-from harken.server.dialects.openai import audio, jobs, models, voices
+from harken.server.dialects.openai import audio, jobs, models, stages, voices
 from harken.server.dialects.openai.shapes import Runtime
 
 PREFIX = "/v1"
@@ -25,6 +25,7 @@ def router(desk: Desk, runtime: Mapping[str, Any], installed: Callable[[], Colle
     used = Runtime(desk.service.catalog, runtime)
     audio.add(routes, desk, used)
     jobs.add(routes, desk, used)
+    stages.add(routes, desk)
     voices.add(routes, desk)
     models.add(routes, desk, installed)
     return routes

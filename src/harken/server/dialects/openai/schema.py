@@ -66,6 +66,7 @@ JOB_LIST: Documented = {200: {"description": "A page of jobs", "model": JobList}
 DELETED: Documented = {200: {"description": "The job is gone", "model": Deleted}}
 EVENTS: Documented = {200: {"description": "Server-sent events", "content": _STREAM}}
 STAGE: Documented = {202: {"description": "The stage", "model": TranscriptionStage}}
+STAGE_NOW: Documented = {200: {"description": "The stage", "model": TranscriptionStage}}
 VOICE_LIST: Documented = {200: {"description": "Your voices", "model": VoiceList}}
 ENROLLED: Documented = {201: {"description": "The voice", "model": Voice}}
 FORGOTTEN: Documented = {200: {"description": "The voice is gone", "model": Forgotten}}
@@ -101,13 +102,24 @@ RESULT_ERRORS = _errors(
         504: "The job ran out of time",
     }
 )
-CANCEL_ERRORS = _errors({409: "The job has already ended"})
+CANCEL_ERRORS = _errors({409: "It has already ended"})
 DIARIZATION_ERRORS = _errors(
     {
         400: "A field or the body is not valid",
         409: "The job has not completed, or this is being done already",
         410: "The recording is not kept any more",
     }
+)
+TEXT_ERRORS = _errors(
+    {
+        400: "The body is not valid, or nobody knows the model, or it cannot do this",
+        408: "Nothing came for too long in the middle of the body",
+        409: "The job has not completed, or this is being done already",
+        413: "The body is too large",
+    }
+)
+RETRY_ERRORS = _errors(
+    {409: "The job has not completed, or this is being done already", 410: "The recording is not kept any more"}
 )
 VOICE_CONFLICT = _errors({409: "A voice of this name is enrolled already"})
 VOICE_ERRORS = _errors({404: "You have no voice of this name"})

@@ -9,11 +9,16 @@ from fastapi import APIRouter
 
 from harken.errors import MediaError
 from harken.server.desk import Desk
-from harken.server.dialects.suite import debug, live, transcribe
+from harken.server.dialects.suite import chat, debug, live, retranslate, summary, transcribe
 from harken.server.dialects.suite.shapes import failed_message
 from harken.server.problems import Problems, detail_shape
 
-PREFIXES: Mapping[str, str] = {"transcribe": transcribe.PREFIX}
+PREFIXES: Mapping[str, str] = {
+    "transcribe": transcribe.PREFIX,
+    "summary": summary.PREFIX,
+    "chat": chat.PREFIX,
+    "retranslate": retranslate.PREFIX,
+}
 """What ``/`` tells of this dialect, by name."""
 
 OWNED = ("/api/transcribe", "/api/summary", "/api/chat", "/api/retranslate", "/health", "/")
@@ -26,6 +31,9 @@ def router(desk: Desk, installed: Callable[[], Collection[str]]) -> APIRouter:
     transcribe.add(routes, desk, installed)
     live.add(routes, desk)
     debug.add(routes, desk)
+    summary.add(routes, desk)
+    chat.add(routes, desk)
+    retranslate.add(routes, desk)
     return routes
 
 
