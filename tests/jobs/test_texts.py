@@ -182,7 +182,7 @@ def test_text_work_is_cancelled(house: House, service: Service, start_executor: 
 def test_text_work_survives_its_worker(house: House) -> None:
     name, task = plan(hold=True)
     first = house.worker().wait_ready()
-    job = house.submit(windows=2, options={"formatting": task})
+    job = house.submit(windows=2, options={"diarize": True, "formatting": task})
     reached(house, name)
     assert house.store.job(job.id).worker == first.executor_id
     first.kill()
@@ -190,9 +190,10 @@ def test_text_work_survives_its_worker(house: House) -> None:
     until(lambda: house.store.job(job.id).worker == second.executor_id)
     house.folder.gate(name, TEXT).touch()
     assert house.ended(job).state is JobState.COMPLETED
-    (stage,) = house.stages.stages(job.id)
+    speakers, stage = house.stages.stages(job.id)
+    assert (speakers.state, speakers.attempts) == (JobState.COMPLETED, 1)
     assert (stage.state, stage.attempts) == (JobState.COMPLETED, 2)
-    assert house.recognised(job) == [0, 1]
+    assert house.recognised(job) == [0, 1, SPEAKERS], "nothing is done twice"
     assert written(house, name) == 1
 
 

@@ -110,12 +110,8 @@ class StageRuns:
     def run(self, stage_id: str) -> Stage:
         """Do a stage, or what is left of it; how it ended. Only inside a workflow. Raises LeftOff, StageNotFound."""
         stage = self._hands.patiently(self._stages.start, stage_id)
-        if stage.state.ended:
-            return stage
         try:
-            if stage.attempts > MAX_ATTEMPTS:
-                text = f"{MAX_ATTEMPTS} workers took it up, and none got it done before it died or stopped"
-                return self._hands.patiently(self._stages.fail, stage_id, RecogniserCrashed.code, text)
+            # Also of a stage that has ended: a workflow that is taken up again must come by the same steps.
             DBOS.run_step(step(stage.kind.value), self._do, stage_id)
         except dbos_error.DBOSMaxStepRetriesExceeded as error:
             log.warning("stage %s failed: %s", stage_id, error)
@@ -132,6 +128,10 @@ class StageRuns:
         """The step. How it ends is in the stage's row."""
         stage = self._hands.patiently(self._stages.stage, stage_id)
         if stage.state.ended:
+            return
+        if stage.attempts > MAX_ATTEMPTS:
+            text = f"{MAX_ATTEMPTS} workers took it up, and none got it done before it died or stopped"
+            self._hands.patiently(self._stages.fail, stage_id, RecogniserCrashed.code, text)
             return
         job = self._hands.patiently(self._store.job, stage.job_id)
         try:
