@@ -22,13 +22,18 @@ This module knows no HTTP, no database and no engine; dialects map the classes t
     │   └── DiskFull
     ├── AccessError
     │   ├── Unauthenticated
-    │   └── Forbidden
+    │   ├── Forbidden
+    │   └── NotEnoughCredits
+    ├── AccountError
+    │   ├── AccountNotFound
+    │   └── KeyNotFound
     ├── ModelError
     │   ├── ModelUnavailable        known, not installed, and no source delivered it
     │   └── ModelCorrupt            a file does not have the pinned hash
     ├── JobError
     │   ├── JobNotFound
-    │   │   └── StageNotFound       the job has no such stage
+    │   │   ├── StageNotFound       the job has no such stage
+    │   │   └── DeliveryNotFound    no such delivery of a webhook
     │   ├── JobNotFinished          its result was asked for too early
     │   ├── JobEnded                it cannot be cancelled any more
     │   ├── JobCancelled
@@ -55,6 +60,7 @@ This module knows no HTTP, no database and no engine; dialects map the classes t
     │   ├── FetchFailed             nobody is there, or what answers does not give it
     │   └── FetchTimeout            it takes longer than it may
     ├── StoreUnavailable            the database does not answer
+    ├── WrongSecret                 not the secret that the database's keys were made with
     ├── DataFolderInUse             another server owns the data folder
     └── MissingExtra                an optional part is not installed
 """
@@ -200,9 +206,33 @@ class Unauthenticated(AccessError):
 
 
 class Forbidden(AccessError):
-    """A valid key whose policy refuses this."""
+    """A valid key whose policy refuses this; ``param`` names the policy or the option that it refuses."""
 
     code = "forbidden"
+
+
+class NotEnoughCredits(AccessError):
+    """The account's balance does not cover this."""
+
+    code = "insufficient_credits"
+
+
+class AccountError(HarkenError):
+    """What was asked of accounts and keys cannot be done."""
+
+    code = "account_error"
+
+
+class AccountNotFound(AccountError):
+    """No such account."""
+
+    code = "account_not_found"
+
+
+class KeyNotFound(AccountError):
+    """No such key."""
+
+    code = "key_not_found"
 
 
 class ModelError(HarkenError):
@@ -233,6 +263,12 @@ class JobNotFound(JobError):
     """No such job, or not one that this caller may see."""
 
     code = "job_not_found"
+
+
+class DeliveryNotFound(JobNotFound):
+    """No such delivery of a webhook, or not one that this caller may see."""
+
+    code = "delivery_not_found"
 
 
 class JobNotFinished(JobError):
@@ -406,6 +442,12 @@ class StoreUnavailable(HarkenError):
 
     code = "store_unavailable"
     retry_after = 2.0
+
+
+class WrongSecret(HarkenError):
+    """The server's secret is not the one that the keys in the database were made with."""
+
+    code = "wrong_secret"
 
 
 class DataFolderInUse(HarkenError):

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The nouns of harken: words, segments, speakers, transcripts, options and jobs.
+"""The nouns of harken: words, segments, speakers, transcripts, options, jobs, accounts and credits.
 
 Frozen dataclasses and enums, times in seconds, no I/O. Everything else imports this room and it imports nothing of
 harken, so it knows no engine, no database and no dialect.
 """
 
+from harken.model.accounts import EVERYDAY, Account, ApiKey, AuditEntry, Policy, Scope, Session
+from harken.model.credits import CreditEntry, CreditKind, Quote
 from harken.model.jobs import Job, JobState, Lane, Stage, StageKind
 from harken.model.options import Channels, Mode, Options, Task
 from harken.model.plain import (
@@ -47,10 +49,16 @@ from harken.model.transcript import (
 )
 
 __all__ = [
+    "EVERYDAY",
     "SAMPLE_RATE",
+    "Account",
+    "ApiKey",
+    "AuditEntry",
     "Channels",
     "Chat",
     "Coverage",
+    "CreditEntry",
+    "CreditKind",
     "Diarization",
     "DropReason",
     "Dropped",
@@ -63,7 +71,11 @@ __all__ = [
     "Message",
     "Mode",
     "Options",
+    "Policy",
+    "Quote",
+    "Scope",
     "Segment",
+    "Session",
     "Source",
     "Speaker",
     "Stage",

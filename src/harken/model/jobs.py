@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -88,6 +89,8 @@ class Job:
     """Seconds after its end that it is kept, where whoever made it said so; None leaves it to the operator."""
     worker: str | None = None
     """The executor that has it in hand, or had it last."""
+    rates: Mapping[str, int] = field(default_factory=dict)
+    """What it costs by what is done, in thousandths of a credit for a minute of audio, as it was when it was made."""
 
     def expired(self, now: float) -> bool:
         """Whether it has been kept for as long as it was to be."""
@@ -135,3 +138,5 @@ class Stage:
     """Where it waits; None in its job's."""
     result: TextResult | None = None
     """What text work came to; other stages change the transcript."""
+    price: int = 0
+    """What it costs, in thousandths of a credit, where it is not part of what its job costs."""

@@ -5,6 +5,18 @@ Protocols and the small values that pass through them. Times are seconds since t
 and no file system layout; ``wiring`` names the adapters.
 """
 
+from harken.ports.accounts import (
+    FRESH,
+    AccountStore,
+    AuditLog,
+    CreditStore,
+    Facts,
+    KeyStore,
+    KnownKey,
+    Passwords,
+    Sessions,
+)
+from harken.ports.limits import RateLimits, Slots
 from harken.ports.queue import JobEngine, Ledger, Submission, Transaction
 from harken.ports.readiness import Readiness
 from harken.ports.store import BlobStore, Page, Stages, Store, Voices
@@ -12,17 +24,28 @@ from harken.ports.work import ChapterDone, ChapterRunner, Runner, SpeakerFinder,
 from harken.ports.workers import Bell, Executor, Roster
 
 __all__ = [
+    "FRESH",
+    "AccountStore",
+    "AuditLog",
     "Bell",
     "BlobStore",
     "ChapterDone",
     "ChapterRunner",
+    "CreditStore",
     "Executor",
+    "Facts",
     "JobEngine",
+    "KeyStore",
+    "KnownKey",
     "Ledger",
     "Page",
+    "Passwords",
+    "RateLimits",
     "Readiness",
     "Roster",
     "Runner",
+    "Sessions",
+    "Slots",
     "SpeakerFinder",
     "Stages",
     "Store",

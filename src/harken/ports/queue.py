@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from harken.model import Job, Stage, Transcript
+from harken.model import Job, Quote, Stage, Transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,9 @@ class Submission:
     """SHA-256 of the recording and the options: the same key with another fingerprint is a conflict."""
     given: tuple[Transcript, Stage] | None = None
     """The transcript of a job without a recording, and what is to be done with it."""
+    quote: Quote | None = None
+    """Credits that the job can cost, which are set aside with its entry; for a job that is only a stage, the stage's
+    ``price`` says it."""
 
 
 class JobEngine(Protocol):
@@ -28,15 +31,15 @@ class JobEngine(Protocol):
     def submit(self, submission: Submission) -> tuple[Job, bool]:
         """Insert the job and enqueue its workflow, or that of the stage that comes with it, in one transaction.
 
-        Returns the job and whether it is new (False: the idempotency key gave an earlier one). Raises QueueFull or
-        IdempotencyConflict; then nothing was inserted.
+        Returns the job and whether it is new (False: the idempotency key gave an earlier one). Raises QueueFull,
+        IdempotencyConflict or NotEnoughCredits; then nothing was inserted.
         """
 
     def submit_stage(self, stage: Stage) -> Stage:
         """Insert a stage of a completed job and enqueue its workflow in one transaction.
 
-        Raises JobNotFound, JobNotFinished, AudioGone (for a stage that needs the recording), StageRunning or
-        QueueFull; then nothing was inserted.
+        Raises JobNotFound, JobNotFinished, AudioGone (for a stage that needs the recording), StageRunning,
+        QueueFull or NotEnoughCredits; then nothing was inserted.
         """
 
     def cancel(self, workflow_id: str) -> None:

@@ -3,15 +3,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+from harken.model import Policy, Scope
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: the id that owns jobs. Everyone is the same caller where no keys are set."""
+    """Who asks: the account, whose id owns jobs, and what they may. Everyone is the same caller where no keys are."""
 
     id: str
+    key: str | None = None
+    """Id of the key that they showed; None for keys from the settings, and without keys."""
+    policy: Policy = field(default_factory=Policy)
+
+    @property
+    def subject(self) -> str:
+        """Whom limits count: the key, which has limits of its own, or else the account."""
+        return self.key or self.id
+
+    def waiting(self) -> Caller:
+        """The same caller where they hold the line for a job that they made: they may see what becomes of that."""
+        return replace(self, policy=replace(self.policy, scopes=self.policy.scopes | {Scope.READ}))
+
+
+EVERYONE = Caller("everyone")
+"""The one caller of a server without keys."""
 
 
 @dataclass(frozen=True, slots=True)
