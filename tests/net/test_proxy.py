@@ -81,6 +81,12 @@ def test_what_the_guard_refuses(method: str, url: str, guard: Guard) -> None:
     assert method == "CONNECT" or isinstance(proxy.refusal, AddressRefused)
 
 
+def test_a_body_without_a_length(far: Far, guard: Guard) -> None:
+    url = far.page("/chunks", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n")
+    with Proxy(guard, LIMITS) as proxy:
+        assert ask(proxy, url)[1] == b"hello"
+
+
 def test_a_body_that_breaks_off_does_not_look_whole(far: Far, guard: Guard) -> None:
     url = far.page("/cut", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
     with Proxy(guard, LIMITS) as proxy, pytest.raises(http.client.IncompleteRead):
