@@ -112,8 +112,8 @@ def test_max_length_holds(rows: list[tuple[str | None, str]], limit: int, style:
 @given(st.text(max_size=80))
 def test_escaped_text_is_no_markup(text: str) -> None:
     escaped = escape(text)
-    assert re.sub(r"\\([\\`*_\[\]<>&~|])", r"\1", escaped) == text
-    assert not re.search(r"(?<!\\)(?:\\\\)*[`*_\[\]<>&~|]", escaped)
+    assert re.sub(r"\\([\\`*_\[\]<>&~|${}])", r"\1", escaped) == text
+    assert not re.search(r"(?<!\\)(?:\\\\)*[`*_\[\]<>&~|${}]", escaped)
 
 
 def test_meeting_notes() -> None:

@@ -171,12 +171,13 @@ def test_txt_has_a_line_for_every_segment() -> None:
 
 def test_md_has_paragraphs_at_pauses_and_escapes() -> None:
     transcript = Transcript(
-        (Segment(0, 2, " One *star*."), Segment(2.5, 4, " Same."), Segment(3_700, 3_702, " # Later.")),
+        (Segment(0, 2, " One *star*."), Segment(2.5, 4, " Same."), Segment(3_700, 3_702, " # Later: $5 {a}.")),
         "en",
         4000,
         "base",
     )
-    assert render(transcript, "md") == "**\\[00:00:00\\]** One \\*star\\*. Same.\n\n**\\[01:01:40\\]** \\# Later.\n"
+    first, second = "**\\[00:00:00\\]** One \\*star\\*. Same.", "**\\[01:01:40\\]** # Later: \\$5 \\{a\\}."
+    assert render(transcript, "md") == f"{first}\n\n{second}\n"
 
 
 def test_md_ends_long_paragraphs_with_a_sentence() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import re
 
-# What begins emphasis, code, links, images, tags and entities anywhere in a line. Headings and lists begin a line, and
-# the text of others never does here.
-_ACTIVE = re.compile(r"[\\`*_\[\]<>&~|]")
+# What begins emphasis, code, links, images, tags and entities anywhere in a line, and what widely used dialects add:
+# tables, formulas, attributes. Headings and lists begin a line, and the text of others never does here.
+_ACTIVE = re.compile(r"[\\`*_\[\]<>&~|${}]")
 
 
 def escape(text: str) -> str:

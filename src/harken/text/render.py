@@ -16,6 +16,7 @@ from harken.model import Segment, Transcript, plain
 from harken.text import breaks
 from harken.text.cues import Cue, cut
 from harken.text.labels import Labels, channel, labels
+from harken.text.markdown import escape
 from harken.text.rttm import rttm
 
 _WORD_JOINER = "\u2060"
@@ -127,13 +128,9 @@ def _json(transcript: Transcript) -> str:
 
 def _md(transcript: Transcript) -> str:
     return "\n".join(
-        f"**\\[{clock(start)}\\]** {f'**{_md_text(name)}:** ' if name else ''}{_md_text(text)}\n"
+        f"**\\[{clock(start)}\\]** {f'**{escape(name)}:** ' if name else ''}{escape(text)}\n"
         for start, name, text in _paragraphs(transcript)
     )
-
-
-def _md_text(text: str) -> str:
-    return re.sub(r"([\\`*_{}\[\]<>#|~$&])", r"\\\1", text)
 
 
 def _paragraphs(transcript: Transcript) -> Iterator[tuple[float, str | None, str]]:
