@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """Models: which there are, where their files come from, and the folder they are installed in.
 
-Knows files, hashes and hosts the user named; knows nothing of audio or of how a model is run.
+Knows files, hashes and hosts the user named; knows nothing of audio, nor of what a model makes of it.
 """
