@@ -53,6 +53,7 @@ STATUS: Mapping[type[errors.HarkenError], int] = {
     errors.TextBusy: 503,
     errors.TextTooLong: 400,
     errors.TextRefused: 422,
+    errors.FetchError: 400,
     errors.StoreUnavailable: 503,
     errors.MissingExtra: 501,
 }
