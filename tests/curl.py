@@ -23,7 +23,7 @@ def curl(client: httpx.Client, line: str, files: Mapping[str, Path]) -> httpx.Re
     parser.add_argument("-F", "--form", action="append", default=[])
     parser.add_argument("-d", "--data")
     parser.add_argument("url")
-    program, *arguments = shlex.split(line)
+    program, *arguments = shlex.split(line.replace("\\\n", " "))
     assert program == "curl"
     asked = parser.parse_args(arguments)
     assert asked.url.startswith(HOST)

@@ -30,7 +30,7 @@ from harken.store import connect
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 _NOTE = "INSERT INTO written VALUES (new.job_id, new.idx)"
-_TRIGGERS = {
+TRIGGERS = {
     "sqlite": [
         "CREATE TABLE written (job_id TEXT, idx INTEGER)",
         f"CREATE TRIGGER note_insert BEFORE INSERT ON harken_windows BEGIN {_NOTE}; END",
@@ -203,7 +203,7 @@ def server(
         server = Server(folder, database)
         stack.callback(server.close)
         server.wait_ready()
-        server.sql(*_TRIGGERS[request.param])
+        server.sql(*TRIGGERS[request.param])
         yield server
         server.stop()
 

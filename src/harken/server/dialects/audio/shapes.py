@@ -13,7 +13,8 @@ from typing import Any, Literal
 from harken.errors import HarkenError, JobFailed, JobNotFound
 from harken.model import Job, JobState, Stage, StageKind, Transcript
 from harken.service import Service
-from harken.text.extractive import Extractive
+from harken.text.extractive import paragraphs
+from harken.text.spoken import Spoken
 
 Told = Literal["transcribing", "formatting", "done", "error"]
 
@@ -91,7 +92,7 @@ def result(found: Found) -> dict[str, Any]:
     transcript, writing = found.transcript, found.formatting
     if transcript is None:
         raise JobNotFound(f"job {found.job.id} was deleted just now")
-    text = (writing and writing.result) or Extractive().format_text(transcript)
+    text = (writing and writing.result) or paragraphs(Spoken(transcript))
     warnings = dict.fromkeys((*found.job.warnings, *transcript.warnings, *text.warnings))
     return {
         "transcript": transcript.text,
