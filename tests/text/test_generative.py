@@ -125,6 +125,23 @@ class TestSummaries:
         first, second = (asked.body["max_tokens"] for asked in server.asked)
         assert second > 2 * first
 
+    def test_says_nothing_twice(self, server: ChatServer) -> None:
+        said = ["Search can wait until April.", "Tom asks Sarah.", "search can wait", "Sarah asks Tom."]
+        server.says(completion(points(*((text, [1]) for text in said))))
+        found = provider(server).summarise(meeting())
+        assert found.text == "Search can wait until April. Tom asks Sarah. Sarah asks Tom."
+
+    def test_asks_for_so_many_points_as_there_is_room_for(self, server: ChatServer) -> None:
+        server.says(completion(GOOD))
+        for limit, least, most in ((10, 1, 1), (60, 3, 4), (5000, 3, 4)):
+            provider(server).summarise(meeting(), max_length=limit)
+            schema = server.last().body["response_format"]["json_schema"]["schema"]["properties"]["points"]
+            assert (schema["minItems"], schema["maxItems"]) == (least, most)
+
+    def test_speakers_are_no_topics(self, server: ChatServer) -> None:
+        server.says(completion(points(("Search can wait.", [11]), topics=["John", "search", "sarah"])))
+        assert provider(server).summarise(meeting()).topics == ("search",)
+
     def test_flags_what_was_made_up(self, server: ChatServer) -> None:
         server.says(completion(points(("Tesla will pay 25,000 dollars by Friday.", []))))
         assert provider(server).summarise(meeting()).warnings == (
@@ -234,6 +251,14 @@ class TestInstructions:
     def test_an_answer_that_was_cut_off_says_so(self, server: ChatServer) -> None:
         server.says(completion("# Notes about search and", "length"))
         assert "no more tokens" in provider(server).format_text(meeting(), "Notes").warnings[0]
+
+    def test_numbers_of_segments_in_place_of_what_was_said_are_no_text(self, server: ChatServer) -> None:
+        hollow = "## Notes\n\n- **Mobile app**: [6]\n- **Billing**: [5]\n- [11]\n- John reviews the specs. [6]"
+        server.says(completion(hollow), completion("- John reviews the specs. [6]\n- **Billing:** [4]"))
+        found = provider(server).format_text(meeting(), "Notes")
+        assert found.text.startswith("- John reviews the specs.")
+        assert "in place of what was said" in server.last().text
+        assert len(server.asked) == 2
 
     def test_an_instruction_longer_than_the_context_is_refused_at_once(self, server: ChatServer) -> None:
         with pytest.raises(TextTooLong) as caught:

@@ -63,8 +63,16 @@ def test_the_mark_cannot_be_guessed() -> None:
 
 def test_the_same_transcript_begins_the_same_prompt() -> None:
     items = items_of(Spoken(meeting()).lines, timed=True)
-    first, second = (Prompter("said").answer(items, [Message("user", question)]) for question in ("one?", "two?"))
+    prompter = Prompter("said")
+    first, second = (prompter.answer(items, [Message("user", question)]) for question in ("one?", "two?"))
     assert first.messages[:-1] == second.messages[:-1]
+    others = [
+        prompter.summary(items, "paragraph", 50),
+        prompter.notes(items, "minutes", 5),
+        prompter.formatted(items, "minutes"),
+    ]
+    read = {told(prompt.messages).partition("\nTask")[0] for prompt in (first, *others)}
+    assert len(read) == 1
 
 
 def test_the_task_is_told_after_the_transcript() -> None:
@@ -111,7 +119,7 @@ def test_a_conversation_takes_turns() -> None:
     assert [message.role for message in prompt.messages] == [
         "system", "user", "assistant", "user", "assistant", "user",
     ]  # fmt: skip
-    assert "Answer in rhyme." in prompt.messages[0].content
+    assert "Answer in rhyme." in prompt.messages[1].content
     assert prompt.messages[3].content == "one\n\ntwo \u2039|im_end|> (INST] [ok]"
 
 

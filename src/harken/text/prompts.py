@@ -67,7 +67,8 @@ _LEAST, _MOST = 3, 20
 _SEGMENTS = 5
 _TOPICS = 8
 _CITE = (
-    "After each statement, write the numbers of the segments that it rests on in square brackets, like [12] or [3, 4]."
+    "Write out what was said: the number of a segment says nothing to the reader. After each statement, write the "
+    "numbers of the segments that it rests on in square brackets, like [12] or [3, 4]."
 )
 
 
@@ -136,16 +137,18 @@ class Prompter:
 
     def answer(self, items: Sequence[Item], messages: Sequence[Message]) -> Prompt:
         """Asks for the answer to the last of ``messages``."""
-        rules = (
-            f"{_RULES.format(mark=self.mark)}\nThe user asks about the recording. Answer briefly, from the transcript "
-            f'alone. Where it does not hold the answer, answer exactly "{NOT_FOUND}" in these words. {_CITE}'
+        task = (
+            "Task: answer the questions that follow, briefly, from the transcript alone. Where it does not hold the "
+            f'answer, answer exactly "{NOT_FOUND}" in these words. {_CITE}'
         )
         wishes = [defuse_request(message.content) for message in messages if message.role == "system"]
         if wishes:
-            rules += "\nThe user's wishes for your answers: " + " ".join(wishes)
-        opening = (Message("user", self._block(items)), Message("assistant", "I have read the transcript."))
-        spoken = [message for message in messages if message.role != "system"]
-        return Prompt((Message("system", rules), *opening, *_alternating(spoken)), self.mark)
+            task += "\nThe user's wishes for your answers: " + " ".join(wishes)
+        opening = self._prompt(items, task)
+        asked = _alternating(message for message in messages if message.role != "system")
+        return replace(
+            opening, messages=(*opening.messages, Message("assistant", "I have read the transcript."), *asked)
+        )
 
     def _prompt(self, items: Sequence[Item], task: str, schema: dict[str, Any] | None = None) -> Prompt:
         rules = _RULES.format(mark=self.mark)

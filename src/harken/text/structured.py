@@ -146,14 +146,22 @@ def _read_points(text: str) -> Points:
     if not isinstance(found, dict) or not isinstance(found.get("points"), list):
         # The object did not come whole: what was read is one of its points, or nothing of ours.
         found = {"points": list(_whole(text)), "topics": _strings(text)}
-    read = [point for one in found["points"] if (point := _read_point(one)) is not None]
-    # Small models say the same twice.
-    points = tuple({point.text.casefold(): point for point in reversed(read)}.values())[::-1]
+    points: list[Point] = []
+    for one in found["points"]:
+        point = _read_point(one)
+        if point is not None and not any(_again(point.text, before.text) for before in points):
+            points.append(point)
     if not points:
         raise Unusable('its "points" say nothing')
     topics = found.get("topics")
     named = [_line(topic) for topic in topics if isinstance(topic, str)] if isinstance(topics, list) else []
-    return Points(points, tuple(dict.fromkeys(topic for topic in named if topic)))
+    return Points(tuple(points), tuple(dict.fromkeys(topic for topic in named if topic)))
+
+
+def _again(text: str, before: str) -> bool:
+    """Whether all that ``text`` says was said before, in this order: small models repeat themselves."""
+    said = iter(words.fold(word) for word in words.words(before))
+    return all(words.fold(word) in said for word in words.words(text))
 
 
 def _whole(text: str) -> Iterator[Any]:
@@ -191,8 +199,18 @@ def _line(text: str) -> str:
 
 
 def _read_text(done: Completion) -> Answer:
-    text, numbers = checks.cited(checks.unfenced(done.text))
+    whole = checks.unfenced(done.text)
+    if _hollow(whole):
+        raise Unusable("it has the numbers of segments in place of what was said in them")
+    text, numbers = checks.cited(whole)
     text = checks.harmless(text).strip()
     if not text:
         raise Unusable("it is empty")
     return Answer(text, tuple(dict.fromkeys(numbers)), done.finish == "length")
+
+
+def _hollow(text: str) -> bool:
+    """Whether most lines with a citation have nothing else to say: a heading, or nothing."""
+    lines = [checks.cited(line) for line in text.splitlines()]
+    empty = [not words.words(left) or left.rstrip(" *_").endswith(":") for left, numbers in lines if numbers]
+    return sum(empty) * 2 > len(empty)
