@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 import pytest
 from tests.server.stages import MemoryStages, MemoryVoices, voiceprint
+from tests.server.texts import MemoryTexts
 
 from harken import pipeline
 from harken.audio.probe import probe
@@ -146,6 +147,7 @@ class Backend:
         self.ready = [Readiness("database", True, "answers"), Readiness("workers", True, "1 alive")]
         self.submissions: list[Submission] = []
         self.stages = MemoryStages()
+        self.texts = MemoryTexts(self.stages, lambda: self.unwritten)
         self.voices = MemoryVoices()
         self.named: Callable[[Diarization, Options], Diarization] = named
         self.people = PEOPLE
@@ -182,6 +184,7 @@ class Backend:
         self._allowed.release(1000)
         for thread in self._threads:
             thread.join(PATIENCE)
+        self.texts.close(PATIENCE)
 
     # Store
 
@@ -233,6 +236,9 @@ class Backend:
     def adopt(self, path: Path, key: str) -> None:
         path.rename(self.folder / key)
 
+    def copy(self, key: str, other: str) -> None:
+        (self.folder / other).hardlink_to(self.folder / key)
+
     def keys(self) -> set[str]:
         return {path.name for path in self.folder.iterdir()}
 
@@ -241,6 +247,8 @@ class Backend:
         (self.folder / key).unlink(missing_ok=True)
         with self._lock:
             self._jobs.pop(key, None)
+            for stage in self.stages.stages(key):
+                del self.stages.kept[stage.id]
             self._keys = {name: kept for name, kept in self._keys.items() if kept[0] != key}
 
     def submit(self, submission: Submission) -> tuple[Job, bool]:
@@ -258,6 +266,11 @@ class Backend:
             self.submissions.append(submission)
             self._put(job)
             self._windows[job.id] = {}
+            if submission.given is not None:
+                transcript, stage = submission.given
+                self._transcripts[job.id] = transcript
+                self.texts.begin(stage, transcript)
+                return job, True
         thread = threading.Thread(target=self._work, args=(job.id,), daemon=True)
         self._threads.append(thread)
         thread.start()
@@ -268,7 +281,10 @@ class Backend:
             raise JobNotFinished(f"job {stage.job_id} has not completed")
         if any(not other.state.ended for other in self.stages.stages(stage.job_id)):
             raise StageRunning("this is being done already")
-        self.stages.kept[stage.id] = stage
+        if stage.kind is StageKind.DIARIZE:
+            self.stages.kept[stage.id] = stage
+        else:
+            self.texts.begin(stage, self._transcripts[stage.job_id])
         return stage
 
     def cancel(self, workflow_id: str) -> None:
@@ -368,6 +384,7 @@ class Running:
     backend: Backend
     service: Service
     spool: Path
+    http: serving.Server
 
     @property
     def url(self) -> str:
@@ -416,6 +433,7 @@ def _running(tmp_path: Path, config: dict[str, Any]) -> Iterator[Running]:
         limits=Limits(max_audio_seconds=3600, interactive_seconds=60, job_deadline=3600),
         checks=lambda: backend.ready,
         providers=Providers(),
+        webhooks=None,  # type: ignore[arg-type]  # the dialects here do not call it
     )
     config.setdefault("spool_dir", tmp_path / "spool")
     config.setdefault("min_free_bytes", 0)
@@ -427,7 +445,7 @@ def _running(tmp_path: Path, config: dict[str, Any]) -> Iterator[Running]:
     thread.start()
     try:
         until(lambda: http.started)
-        yield Running(listener.getsockname()[1], backend, service, config["spool_dir"])
+        yield Running(listener.getsockname()[1], backend, service, config["spool_dir"], http)
     finally:
         http.should_exit = True
         thread.join(PATIENCE)

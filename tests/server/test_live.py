@@ -168,6 +168,18 @@ def test_many_hear_the_same(server: Running, live: Live) -> None:
             assert code == 1000
 
 
+def test_silence_is_not_sent(server: Running, live: Live) -> None:
+    server.backend.results.insert(1, WindowResult(Window(1.2, 1.3), (Segment(1.2, 1.3, " "),)))
+    server.backend.hold()
+    job = start(server)
+    listener = live(server, job)
+    hear(listener)
+    server.backend.go()
+    assert [message["text"] for message in segments(rest(listener)[0])] == ["Hello there, Zoë", "how are <you>?"]
+    told, _ = rest(live(server, job))
+    assert [message["text"] for message in segments(told)] == ["Hello there, Zoë", "how are <you>?"]
+
+
 def test_a_job_of_another_door(server: Running, live: Live) -> None:
     job = httpx.post(f"{server.url}/v1/transcription-jobs", files={"file": wav()}).json()["id"]
     check(rest(live(server, job))[0])
@@ -188,8 +200,9 @@ def test_a_job_that_fails_and_one_that_has(server: Running, live: Live) -> None:
     until(lambda: server.backend.windows(job))
     server.backend.failure = errors.RecogniserCrashed("it broke here")
     server.backend.go()
-    for socket_ in (listener, live(server, job)):
-        told, code = rest(socket_)
+    for _ in range(2):
+        told, code = rest(listener)
+        listener = live(server, job)
         assert [message["text"] for message in segments(told)] == ["Hello there, Zoë"]
         assert told[0]["status"] == "processing"
         assert (told[-1]["status"], told[-1]["message"]) == ("failed", "it broke here")
@@ -227,6 +240,19 @@ def test_who_leaves_is_forgotten(server: Running, live: Live) -> None:
     until(lambda: listeners(server, job) == 1)
     server.backend.go()
     check(rest(staying)[0])
+
+
+def test_who_comes_when_all_have_left(server: Running, live: Live) -> None:
+    server.backend.hold()
+    job = start(server)
+    first = live(server, job)
+    hear(first)
+    first.close()
+    until(lambda: listeners(server, job) == 0)
+    again = live(server, job)
+    hear(again)
+    server.backend.go()
+    assert rest(again)[0][-1]["status"] == "completed"
 
 
 def test_a_database_that_is_away_for_a_moment_is_not_noticed(server: Running, live: Live) -> None:
