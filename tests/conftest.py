@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from harken.config import Settings
@@ -15,6 +16,10 @@ from harken.models.standard import model_store as store_by
 from harken.models.store import ModelStore
 
 pytest_plugins = ["tests.postgres"]
+
+# How long an example takes says what else the machine does, not whether the code is right.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
