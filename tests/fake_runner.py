@@ -18,10 +18,12 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import sqlalchemy as sa
 
@@ -46,6 +48,7 @@ from harken.model import (
 )
 from harken.pipeline import Cursor, advance
 from harken.ports import ChapterDone
+from harken.service import Upload
 from harken.store import FolderBlobs, SqlBell, SqlRoster, SqlStages, SqlStore, SqlVoices, connect
 from harken.text.provider import Watch
 from harken.text.providers import Providers
@@ -56,6 +59,7 @@ SECONDS = 10.0
 """Length of a window."""
 SPEAKERS = -1
 TEXT = -2
+FETCH = -3
 
 
 @dataclass(frozen=True)
@@ -203,6 +207,31 @@ class FakeWriter:
         return TextResult(f"{len(transcript.segments)} segments", "fake", generated=False)
 
 
+class FakeRecordings:
+    """Fetches ``fake://NAME?...`` of which the query is a plan: ``hold`` and ``error`` as :class:`FakeWriter`."""
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+
+    @contextmanager
+    def obtained(self, url: str, cancelled: Callable[[], bool]) -> Iterator[Upload]:
+        where = urlsplit(url)
+        plan = dict(parse_qsl(where.query))
+        self.folder.reached(where.netloc, FETCH).touch()
+        while "hold" in plan and not self.folder.gate(where.netloc, FETCH).exists():
+            if cancelled():
+                raise JobCancelled("cancelled")
+            time.sleep(0.005)
+        with self.folder.log.open("a") as log:
+            log.write(f"{where.netloc} {FETCH}\n")
+        if "error" in plan:
+            raise revive(plan["error"], "so it was planned")
+        path = self.folder.root / f"fetched-{where.netloc}"
+        path.write_bytes(b"sound")
+        yield Upload(path, f"{where.netloc}.mp3", 5, "")
+        path.unlink(missing_ok=True)
+
+
 def build(
     engine: sa.Engine,
     folder: Folder,
@@ -222,6 +251,7 @@ def build(
         blobs=FolderBlobs(folder.root / "audio"),
         runner=FakeRunner(folder),
         writer=FakeWriter(folder),
+        recordings=FakeRecordings(folder),
         open_bell=lambda: SqlBell(engine),
         limits=limits or LIMITS,
         retention=retention,

@@ -55,6 +55,19 @@ class Settings(BaseSettings):
     api_keys: Listed = Field(
         (), description="Keys that may call the server, comma-separated or JSON; required off loopback."
     )
+    secret: SecretStr | None = Field(
+        None,
+        description="What API keys are hashed with, 32 characters or more, the same on every server of one database; "
+        "unset makes one in data_dir.",
+    )
+    prices: dict[str, float] = Field(
+        default_factory=dict,
+        description="Credits for a minute of audio as JSON, by what is done: transcribe (1 when unset), diarize, "
+        "summarise, format, chat (0), and models that have a price of their own. Only accounts with a balance pay.",
+    )
+    redis_url: str | None = Field(
+        None, description="redis://... that counts requests per minute; unset counts them in the database."
+    )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="cpu, cuda or auto.")
     compute_type: str = Field("default", description="CTranslate2 compute type; default is int8 on a CPU.")
     children: int = Field(
@@ -87,6 +100,11 @@ class Settings(BaseSettings):
     dead_after: float = Field(5.0, gt=0, description="Seconds without a heartbeat after which a worker counts as dead.")
     drain_seconds: float = Field(10.0, ge=0, description="Seconds a stopping worker may use to finish what it began.")
     cors_origins: Listed = Field((), description="Origins that browsers may call from; * is every one.")
+    fetch_allow: Listed = Field(
+        (), description="Networks that URLs may lead to although they are not public, such as 10.1.0.0/16."
+    )
+    fetch_ports: Listed = Field((), description="Ports that URLs may name, such as 443 or 8000-8999; see docs/urls.md.")
+    fetch_timeout: float = Field(3600.0, gt=0, description="Seconds that fetching a recording from a URL may take.")
     llm_base_url: str | None = Field(
         None,
         description="Language model for summaries and chat: an OpenAI-compatible server, such as "
@@ -105,7 +123,7 @@ class Settings(BaseSettings):
     )
     log_format: Literal["text", "json"] = Field("text", description="text, or json for one object a line.")
 
-    @field_validator("api_keys", "cors_origins", "llm_model", mode="before")
+    @field_validator("api_keys", "cors_origins", "fetch_allow", "fetch_ports", "llm_model", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if not isinstance(value, str):
@@ -122,11 +140,34 @@ class Settings(BaseSettings):
     def _fold(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
 
+    @field_validator("fetch_allow")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for network in value:
+            ipaddress.ip_network(network)
+        return value
+
+    @field_validator("fetch_ports")
+    @classmethod
+    def _ports(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for ports in value:
+            first, _, last = ports.partition("-")
+            if not 0 < int(first) <= int(last or first) <= 65535:
+                raise ValueError(f"{ports} is no port, and no range such as 8000-8999")
+        return value
+
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("postgresql://", "postgres://")):
             raise ValueError("must start with postgresql://; leave it unset for SQLite")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_redis(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("redis://", "rediss://")):
+            raise ValueError("must start with redis:// or rediss://")
         return value
 
     @model_validator(mode="after")

@@ -12,6 +12,7 @@ from tests.fake_runner import SPEAKERS
 from tests.jobs.house import House, until
 
 from harken.errors import (
+    AddressRefused,
     AudioGone,
     InvalidOption,
     JobCancelled,
@@ -24,9 +25,12 @@ from harken.errors import (
     VoiceExists,
     VoiceNotFound,
 )
-from harken.model import Job, JobState, KnownVoice, Stage, StageKind
+from harken.model import DeliveryState, Job, JobState, KnownVoice, Stage, StageKind
 from harken.models.catalog import Catalog
-from harken.service import Caller, Limits, Service
+from harken.net.webhook import new_secret
+from harken.ports import Receipt
+from harken.service import Caller, Limits, Service, Webhooks
+from harken.store import SqlWebhooks
 from harken.text.providers import Providers
 
 if TYPE_CHECKING:
@@ -39,6 +43,12 @@ def voiceprint(path: Path) -> tuple[float, tuple[float, ...]]:
     if not path.read_bytes():
         raise UnusableVoice("there is no speech in the recording")
     return 4.5, (0.6, 0.8)
+
+
+def admit(url: str, param: str) -> str:
+    if "private" in url:
+        raise AddressRefused(f"{param} must not be called", param=param)
+    return url
 
 
 @pytest.fixture
@@ -55,6 +65,15 @@ def service(house: House) -> Service:
         limits=Limits(3600.0, 60.0, 3600.0),
         checks=list,
         providers=Providers(),
+        admit=admit,
+        webhooks=Webhooks(
+            SqlWebhooks(house.engine, new_secret),
+            house.store,
+            house.stages,
+            lambda *_: Receipt(DeliveryState.DELIVERED, 200),
+            lambda *_: None,
+            time.time,
+        ),
     )
 
 

@@ -28,6 +28,7 @@ from harken import pipeline
 from harken.audio.probe import probe
 from harken.diarize.assign import assign
 from harken.errors import (
+    AddressRefused,
     HarkenError,
     IdempotencyConflict,
     JobEnded,
@@ -418,6 +419,12 @@ def server(serve: Serve) -> Running:
     return serve()
 
 
+def admit(url: str, param: str) -> str:
+    if "private" in url:
+        raise AddressRefused(f"{param} must not be called", param=param)
+    return url
+
+
 @contextmanager
 def _running(tmp_path: Path, config: dict[str, Any]) -> Iterator[Running]:
     backend = Backend(tmp_path / f"audio-{time.monotonic_ns()}")
@@ -433,6 +440,7 @@ def _running(tmp_path: Path, config: dict[str, Any]) -> Iterator[Running]:
         limits=Limits(max_audio_seconds=3600, interactive_seconds=60, job_deadline=3600),
         checks=lambda: backend.ready,
         providers=Providers(),
+        admit=admit,
         webhooks=None,  # type: ignore[arg-type]  # the dialects here do not call it
     )
     config.setdefault("spool_dir", tmp_path / "spool")

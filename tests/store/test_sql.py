@@ -346,6 +346,7 @@ def test_the_bell_rings_for_what_others_commit(store: Store, engine: sa.Engine) 
 def test_ping_tells_a_database_without_tables(store: Store, engine: sa.Engine) -> None:
     store.ping()
     with engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE harken_deliveries")
         connection.exec_driver_sql("DROP TABLE harken_windows")
         connection.exec_driver_sql("DROP TABLE harken_transcripts")
         connection.exec_driver_sql("DROP TABLE harken_idempotency")

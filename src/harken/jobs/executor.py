@@ -20,7 +20,7 @@ from harken.jobs.queues import Desk
 from harken.jobs.recovery import Pulse, put_back, running_workflows, this_process
 from harken.jobs.workflows import Workflows
 from harken.model import Lane
-from harken.ports import Bell, BlobStore, Roster, Runner, Stages, Store, Voices, Writer
+from harken.ports import Bell, BlobStore, Recordings, Roster, Runner, Stages, Store, Voices, Writer
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +40,7 @@ class WorkerExecutor:
         blobs: the recordings.
         runner: recognises chapters and finds speakers.
         writer: does text work.
+        recordings: fetches the recordings of jobs that came with a URL.
         open_bell: connects to what announces new jobs.
         limits: jobs of each lane that are done at a time; many interactive ones, so that none waits for a long one.
         retention: how long things are kept.
@@ -57,6 +58,7 @@ class WorkerExecutor:
         blobs: BlobStore,
         runner: Runner,
         writer: Writer,
+        recordings: Recordings,
         open_bell: Callable[[], Bell],
         limits: Mapping[Lane, int],
         retention: Retention,
@@ -68,7 +70,9 @@ class WorkerExecutor:
         self._limits = dict(limits)
         self._executor = this_process()
         self._hands = Hands()
-        self._workflows = Workflows(self._hands, store, stages, voices, blobs, runner, writer, self._executor.id)
+        self._workflows = Workflows(
+            self._hands, store, stages, voices, blobs, runner, writer, recordings, self._executor.id
+        )
         self._pulse = Pulse(roster, self._executor, dead_after, self._hands.running, self._ring)
         self._maintenance = Maintenance(store, stages, roster, blobs, retention)
         self._desk: Desk | None = None

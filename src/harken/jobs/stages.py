@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
@@ -29,6 +28,7 @@ from harken.errors import (
 from harken.jobs.chapters import step, timing, watch
 from harken.jobs.hands import AWAY, Hands, LeftOff
 from harken.model import Job, JobState, Stage, StageKind, TextResult, Transcript
+from harken.model.jobs import own_stage
 from harken.ports import Stages, Store
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ class StageRuns:
         asked = [(kind, work.options(job)) for kind, work in self._works.items()]
         return [
             Stage(
-                id=str(uuid.uuid5(uuid.UUID(job.id), kind.value)),
+                id=own_stage(job.id, kind),
                 job_id=job.id,
                 kind=kind,
                 state=JobState.PROCESSING,

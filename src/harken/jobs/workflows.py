@@ -16,13 +16,14 @@ from dbos import error as dbos_error
 
 from harken.errors import HarkenError, JobCancelled, JobNotFound, RecogniserCrashed, WorkerError
 from harken.jobs.chapters import Chapters
+from harken.jobs.fetching import Fetching
 from harken.jobs.hands import AWAY, Hands, LeftOff
 from harken.jobs.names import STAGE_WORKFLOW, WORKFLOW
 from harken.jobs.speakers import SpeakerWork
 from harken.jobs.stages import MAX_ATTEMPTS, StageRuns, StageWork, complete
 from harken.jobs.texts import TextStage
 from harken.model import Job, StageKind
-from harken.ports import BlobStore, Runner, Stages, Store, Voices, Writer
+from harken.ports import BlobStore, Recordings, Runner, Stages, Store, Voices, Writer
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ class Workflows:
         blobs: where the recordings are.
         runner: recognises chapters and finds speakers.
         writer: does text work.
+        recordings: fetches the recordings of jobs that came with a URL.
         worker: id of this executor.
         clock: seconds since the epoch.
     """
@@ -54,6 +56,7 @@ class Workflows:
         blobs: BlobStore,
         runner: Runner,
         writer: Writer,
+        recordings: Recordings,
         worker: str,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -63,6 +66,7 @@ class Workflows:
         self._stages = stages
         self._runner = runner
         self._clock = clock
+        self._fetching = Fetching(hands, store, blobs, recordings, clock)
         self._chapters = Chapters(hands, store, blobs, runner, clock)
         # In this order they are done.
         works: dict[StageKind, StageWork] = {
@@ -118,6 +122,7 @@ class Workflows:
         try:
             if job.stage is None:
                 _check_attempts(job)
+            job = self._fetching.fetch(job)
             done = self._chapters.recognise(job)
             asked = self._runs.of(job)
             if not asked:

@@ -47,6 +47,7 @@ from harken.model.transcript import (
     WindowResult,
     Word,
 )
+from harken.model.webhooks import Delivery, DeliveryState, Try
 
 __all__ = [
     "EVERYDAY",
@@ -59,6 +60,8 @@ __all__ = [
     "Coverage",
     "CreditEntry",
     "CreditKind",
+    "Delivery",
+    "DeliveryState",
     "Diarization",
     "DropReason",
     "Dropped",
@@ -87,6 +90,7 @@ __all__ = [
     "TextTask",
     "Timing",
     "Transcript",
+    "Try",
     "Turn",
     "Usage",
     "Voice",

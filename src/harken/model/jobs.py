@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import enum
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -89,6 +90,10 @@ class Job:
     """Seconds after its end that it is kept, where whoever made it said so; None leaves it to the operator."""
     worker: str | None = None
     """The executor that has it in hand, or had it last."""
+    source: str | None = None
+    """URL that the recording comes from; ``audio`` is None until it has come."""
+    webhook: str | None = None
+    """URL that is told how the job ended."""
     rates: Mapping[str, int] = field(default_factory=dict)
     """What it costs by what is done, in thousandths of a credit for a minute of audio, as it was when it was made."""
 
@@ -104,6 +109,11 @@ class Job:
         if not self.duration:
             return 0.0
         return min(0.99, self.position / self.duration)
+
+
+def own_stage(job_id: str, kind: StageKind) -> str:
+    """Id of the stage of that kind which a job has from its options: the same whoever opens it."""
+    return str(uuid.uuid5(uuid.UUID(job_id), kind.value))
 
 
 @dataclass(frozen=True, slots=True)

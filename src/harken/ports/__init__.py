@@ -20,7 +20,8 @@ from harken.ports.limits import RateLimits, Slots
 from harken.ports.queue import JobEngine, Ledger, Submission, Transaction
 from harken.ports.readiness import Readiness
 from harken.ports.store import BlobStore, Page, Stages, Store, Voices
-from harken.ports.work import ChapterDone, ChapterRunner, Runner, SpeakerFinder, Writer
+from harken.ports.webhooks import Outbox, Receipt, Send, WebhookStore
+from harken.ports.work import ChapterDone, ChapterRunner, Recording, Recordings, Runner, SpeakerFinder, Writer
 from harken.ports.workers import Bell, Executor, Roster
 
 __all__ = [
@@ -38,12 +39,17 @@ __all__ = [
     "KeyStore",
     "KnownKey",
     "Ledger",
+    "Outbox",
     "Page",
     "Passwords",
     "RateLimits",
     "Readiness",
+    "Receipt",
+    "Recording",
+    "Recordings",
     "Roster",
     "Runner",
+    "Send",
     "Sessions",
     "Slots",
     "SpeakerFinder",
@@ -52,5 +58,6 @@ __all__ = [
     "Submission",
     "Transaction",
     "Voices",
+    "WebhookStore",
     "Writer",
 ]

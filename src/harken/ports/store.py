@@ -23,7 +23,8 @@ class Page:
 class Store(Protocol):
     """Jobs, windows and transcripts in a database. Every method is one transaction.
 
-    Methods that change a job which has already ended leave it as it is: an end is final.
+    Methods that change a job which has already ended leave it as it is: an end is final. With the end, what was set
+    aside of its owner's credits is given back, and a job that has completed is paid for, in the same transaction.
     """
 
     def job(self, job_id: str, owner: str | None = None) -> Job:
@@ -80,6 +81,9 @@ class Store(Protocol):
     def delete(self, job_id: str) -> None:
         """Remove the job, its windows and its transcript."""
 
+    def recording_came(self, job_id: str, key: str, size: int, filename: str) -> Job:
+        """Note that the recording of a job is in the blob store now. Raises JobNotFound."""
+
     def audio_swept(self, job_id: str) -> None:
         """Note that the recording is gone from the blob store."""
 
@@ -106,7 +110,7 @@ class Store(Protocol):
 
 
 class Stages(Protocol):
-    """The stages of jobs. Every method is one transaction; an end is final.
+    """The stages of jobs. Every method is one transaction; an end is final, and credits go with it as with a job's.
 
     Methods that name a stage raise :class:`~harken.errors.StageNotFound`, also after its job was deleted.
     """

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -76,6 +77,32 @@ class SpeakerFinder(Protocol):
             RecogniserCrashed: native code died more than once, or took longer than it may.
             WorkerUnavailable: the worker stops, or starts no processes; it can be done again elsewhere.
             MediaError, ModelError: it cannot be done.
+        """
+
+
+class Recording(Protocol):
+    """A recording that has been fetched."""
+
+    @property
+    def path(self) -> Path:
+        """Where it is for now."""
+
+    @property
+    def filename(self) -> str:
+        """What it is called where it comes from."""
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+
+
+class Recordings(Protocol):
+    """Fetches recordings, in the caller's thread."""
+
+    def obtained(self, url: str, cancelled: Callable[[], bool]) -> AbstractContextManager[Recording]:
+        """The recording at a URL, for the length of the context, in which its file may be moved away.
+
+        Raises FetchError, UploadTooLarge, DiskFull, MissingExtra, and JobCancelled as ``cancelled`` says.
         """
 
 

@@ -1,12 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""All that a dialect may call: jobs, their stages, text work, enrolled voices.
+"""All that a dialect may call: jobs, their stages, text work, enrolled voices, accounts.
 
 Synchronous and thread-safe; a server calls it from a thread. Knows the ports and the pipeline's rules for options,
 not HTTP, SQL or the queue.
 """
 
+from harken.service.accounts import Accounts
+from harken.service.admin import Admin
 from harken.service.jobs import Service, voice_name
-from harken.service.nouns import Caller, Limits, Upload
+from harken.service.nouns import EVERYONE, Caller, Limits, Upload
 from harken.service.texts import Texts
+from harken.service.webhooks import Draw, Ending, Webhooks
 
-__all__ = ["Caller", "Limits", "Service", "Texts", "Upload", "voice_name"]
+__all__ = [
+    "EVERYONE",
+    "Accounts",
+    "Admin",
+    "Caller",
+    "Draw",
+    "Ending",
+    "Limits",
+    "Service",
+    "Texts",
+    "Upload",
+    "Webhooks",
+    "voice_name",
+]

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from harken.errors import InvalidOption, UnknownModel
-from harken.model import Options, Quote, StageKind
-from harken.model.credits import CREDIT, RECOGNITION, cost, heard
+from harken.model import Job, JobState, Options, Quote, Stage, StageKind
+from harken.model.credits import CREDIT, RECOGNITION, cost, due, heard
+from harken.model.jobs import own_stage
 from harken.models.catalog import Catalog
 
 SHORTEST = 60.0
@@ -20,11 +21,11 @@ class Prices:
     What is not in the list is free, but for ``transcribe``, which is 1. Raises InvalidOption for a list that is none.
     """
 
-    def __init__(self, listed: Mapping[str, float], catalog: Catalog) -> None:
+    def __init__(self, price_list: Mapping[str, float], catalog: Catalog) -> None:
         self._catalog = catalog
         self._rates = {RECOGNITION: CREDIT}
         self._models: dict[str, int] = {}
-        for name, price in listed.items():
+        for name, price in price_list.items():
             rate = round(price * CREDIT)
             if rate < 0 or abs(rate - price * CREDIT) > 1e-6:
                 raise InvalidOption(f"the price of {name} must be 0 or more credits, with three decimals at most")
@@ -50,9 +51,9 @@ class Prices:
         rates.update({kind.value: self._rates.get(kind, 0) for kind, wanted in asked.items() if wanted})
         return {name: rate for name, rate in rates.items() if rate}
 
-    def of_stage(self, kind: StageKind, seconds: float) -> int:
-        """What a stage of its own costs, on so much audio, in thousandths of a credit."""
-        return cost({kind.value: self._rates.get(kind, 0)}, seconds)
+    def of_stage(self, kind: StageKind, job: Job) -> int:
+        """What a stage costs that is done on a job which has completed, in thousandths of a credit."""
+        return cost({kind.value: self._rates.get(kind, 0)}, heard(job.options, job.duration or 0.0))
 
 
 def quote(rates: Mapping[str, int], options: Options, duration: float | None, longest: float) -> Quote:
@@ -62,3 +63,13 @@ def quote(rates: Mapping[str, int], options: Options, duration: float | None, lo
         return Quote(known, known)
     most = heard(options, longest)
     return Quote(cost(rates, min(SHORTEST, most)), cost(rates, most))
+
+
+def spent(job: Job, stages: Sequence[Stage]) -> int:
+    """What has been paid for a job and its stages, in thousandths of a credit, where its account pays."""
+    completed = [stage for stage in stages if stage.state is JobState.COMPLETED]
+    again = sum(stage.price for stage in completed)
+    if job.state is not JobState.COMPLETED or job.duration is None:
+        return again
+    own = {stage.kind for stage in completed if stage.id == own_stage(job.id, stage.kind)}
+    return again + due(job.rates, heard(job.options, job.duration), own)

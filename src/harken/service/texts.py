@@ -14,6 +14,7 @@ from harken.model import (
     JobState,
     Lane,
     Options,
+    Scope,
     Stage,
     StageKind,
     Summarise,
@@ -22,8 +23,9 @@ from harken.model import (
     plain,
 )
 from harken.ports import JobEngine, Stages, Submission
-from harken.service import fingerprints
+from harken.service import fingerprints, policy
 from harken.service.nouns import Caller
+from harken.service.prices import Prices
 from harken.text.providers import Providers
 
 _KINDS = {Summarise: StageKind.SUMMARISE, Format: StageKind.FORMAT, Chat: StageKind.CHAT}
@@ -38,6 +40,7 @@ class Texts:
         stages: Stages,
         engine: JobEngine,
         providers: Providers,
+        prices: Prices,
         deadline: float,
         clock: Callable[[], float],
     ) -> None:
@@ -45,6 +48,7 @@ class Texts:
         self._stages = stages
         self._engine = engine
         self._providers = providers
+        self._prices = prices
         self._deadline = deadline
         self._clock = clock
 
@@ -69,8 +73,10 @@ class Texts:
     ) -> tuple[Job, Stage]:
         """Make a job of a transcript that a client gave: it has completed, and its one stage waits to be done.
 
-        Raises UnknownModel, InvalidOption, QueueFull, IdempotencyConflict; then nothing was made.
+        Raises UnknownModel, InvalidOption, Forbidden, QueueFull, NotEnoughCredits, IdempotencyConflict; then nothing
+        was made.
         """
+        policy.require(caller, Scope.TEXT)
         task = self.check(task)
         now = self._clock()
         job = Job(
@@ -89,7 +95,7 @@ class Texts:
             warnings=warnings,
             view=view or {},
         )
-        stage = self._stage(job.id, task, now)
+        stage = self._stage(job, task, now)
         entered, new = self._engine.submit(
             Submission(
                 job=job,
@@ -106,16 +112,18 @@ class Texts:
         Raises:
             JobNotFound, JobNotFinished: there is no transcript.
             StageRunning: work of this kind is being done already.
-            UnknownModel, InvalidOption, QueueFull: nothing was made.
+            UnknownModel, InvalidOption, Forbidden, QueueFull, NotEnoughCredits: nothing was made.
         """
+        policy.require(caller, Scope.TEXT)
         job = self._job(job_id, caller)
-        return self._engine.submit_stage(self._stage(job.id, self.check(task), self._clock()))
+        return self._engine.submit_stage(self._stage(job, self.check(task), self._clock()))
 
-    def _stage(self, job_id: str, task: TextTask, now: float) -> Stage:
+    def _stage(self, job: Job, task: TextTask, now: float) -> Stage:
+        kind = _KINDS[type(task)]
         return Stage(
             id=str(uuid.uuid4()),
-            job_id=job_id,
-            kind=_KINDS[type(task)],
+            job_id=job.id,
+            kind=kind,
             state=JobState.QUEUED,
             created=now,
             updated=now,
@@ -123,4 +131,5 @@ class Texts:
             deadline=now + self._deadline,
             # Whoever asks a question waits for the answer.
             lane=Lane.INTERACTIVE if isinstance(task, Chat) else Lane.TEXT,
+            price=self._prices.of_stage(kind, job),
         )

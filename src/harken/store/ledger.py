@@ -13,11 +13,12 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from harken.errors import AudioGone, IdempotencyConflict, JobNotFinished, QueueFull, StageRunning
-from harken.model import Job, JobState, Stage, StageKind
+from harken.model import Job, JobState, Quote, Stage, StageKind
 from harken.ports import Submission, Transaction
 from harken.store import rows
 from harken.store.base import ACTIVE, Sql, not_found
 from harken.store.bell import ring
+from harken.store.credits import reserve
 from harken.store.database import is_sqlite, writing
 from harken.store.tables import idempotency, jobs, stages
 
@@ -52,6 +53,9 @@ class SqlLedger(Sql):
                 transcript, stage = submission.given
                 self._write_transcript(connection, job.id, transcript)
                 connection.execute(stages.insert().values(rows.stage_values(stage)))
+                self._reserve(connection, job, stage)
+            if submission.quote is not None:
+                reserve(connection, job.owner, job.id, job.id, submission.quote, self._clock())
             enqueue(connection, active)
         return job, True
 
@@ -73,6 +77,7 @@ class SqlLedger(Sql):
                 )
             active = _admit(connection, job.owner, max_queued)
             connection.execute(stages.insert().values(rows.stage_values(stage)))
+            self._reserve(connection, job, stage)
             enqueue(connection, job, active)
         return stage
 
@@ -83,6 +88,9 @@ class SqlLedger(Sql):
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ENTRY_LOCK)))
             yield connection
             ring(connection)
+
+    def _reserve(self, connection: sa.Connection, job: Job, stage: Stage) -> None:
+        reserve(connection, job.owner, job.id, stage.id, Quote(stage.price, stage.price), self._clock())
 
     def _earlier(self, connection: sa.Connection, submission: Submission, digest: str) -> Job | None:
         query = (

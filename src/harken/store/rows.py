@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from harken.model import (
+    DeliveryState,
     Job,
     JobState,
     Lane,
@@ -27,6 +28,7 @@ from harken.model import (
 _AS_THEY_ARE = (
     "id", "owner", "filename", "created", "updated", "audio", "size", "duration", "position", "started", "ended",
     "deadline", "cancel_requested", "error_code", "error_message", "attempts", "keep", "worker",
+    "source", "webhook",
 )  # fmt: skip
 
 _OF_STAGES = (
@@ -45,6 +47,7 @@ def job_values(job: Job) -> dict[str, Any]:
         "warnings": dump(job.warnings),
         "view": json.dumps(job.view),
         "stage": None if job.stage is None else job.stage.value,
+        "rates": json.dumps(dict(job.rates)),
     }
 
 
@@ -59,6 +62,7 @@ def job_from(row: sa.Row[Any]) -> Job:
         warnings=tuple(json.loads(data["warnings"])),
         view=json.loads(data["view"]),
         stage=None if data["stage"] is None else StageKind(data["stage"]),
+        rates={} if data["rates"] is None else json.loads(data["rates"]),
     )
 
 
@@ -71,6 +75,7 @@ def stage_values(stage: Stage) -> dict[str, Any]:
         "options": json.dumps(stage.options),
         "lane": None if stage.lane is None else stage.lane.value,
         "result": None if stage.result is None else dump(stage.result),
+        "price": stage.price,
     }
 
 
@@ -84,7 +89,22 @@ def stage_from(row: sa.Row[Any]) -> Stage:
         options=json.loads(data["options"]),
         lane=None if data["lane"] is None else Lane(data["lane"]),
         result=None if data["result"] is None else text_result_from(json.loads(data["result"])),
+        price=data["price"] or 0,
     )
+
+
+def delivery_values(job: Job, delivery_id: str, now: float) -> dict[str, Any]:
+    """The columns of a new delivery of how a job ended, which is due at once."""
+    return {
+        "id": delivery_id,
+        "owner": job.owner,
+        "job_id": job.id,
+        "url": job.webhook,
+        "state": DeliveryState.WAITING.value,
+        "created": now,
+        "due": now,
+        "tries": "[]",
+    }
 
 
 def voice_from(row: sa.Row[Any]) -> Voice:

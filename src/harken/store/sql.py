@@ -6,22 +6,22 @@ Ends are final: every change names the states it may change in its WHERE. Knows 
 
 from __future__ import annotations
 
-import base64
-import binascii
-import math
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
-from harken.errors import InvalidOption, JobEnded
+from harken.errors import JobEnded
 from harken.model import Job, JobState, Transcript, WindowResult
 from harken.ports import Page
 from harken.store import rows
 from harken.store.base import ACTIVE, Sql, fewer, not_found
 from harken.store.clock import database_clock
+from harken.store.credits import drop_job, end_job
 from harken.store.database import writing
-from harken.store.tables import executors, jobs, stages, transcripts, windows
+from harken.store.paging import cursor_of, place_of
+from harken.store.tables import deliveries, executors, jobs, stages, transcripts, windows
 
 
 class SqlStore(Sql):
@@ -45,10 +45,10 @@ class SqlStore(Sql):
         if owner is not None:
             query = query.where(jobs.c.owner == owner)
         if cursor is not None:
-            query = query.where(sa.tuple_(jobs.c.created, jobs.c.id) < sa.tuple_(*map(sa.literal, _place(cursor))))
+            query = query.where(sa.tuple_(jobs.c.created, jobs.c.id) < sa.tuple_(*map(sa.literal, place_of(cursor))))
         found = [rows.job_from(row) for row in self._read(query)]
-        more = len(found) > limit
-        return Page(jobs=tuple(found[:limit]), next=_cursor(found[limit - 1]) if more else None)
+        last = found[limit - 1] if len(found) > limit else None
+        return Page(tuple(found[:limit]), None if last is None else cursor_of(last.created, last.id))
 
     def windows(self, job_id: str, after: int = -1) -> list[tuple[int, WindowResult]]:
         """See :class:`~harken.ports.Store`. A range of the primary key."""
@@ -182,12 +182,20 @@ class SqlStore(Sql):
                 job = self._one(connection, job_id)
                 raise JobEnded(f"job {job_id} is {job.state.value} and cannot be cancelled any more")
             connection.execute(stages.update().where(*_active_of(job_id)).values(cancel_requested=True))
+            if job.state.ended:
+                self._ended(connection, job)
             return job
 
     def delete(self, job_id: str) -> None:
         """See :class:`~harken.ports.Store`."""
         with writing(self._engine) as connection:
+            # The job first: whoever ends it now waits, and then finds it gone.
             connection.execute(jobs.delete().where(jobs.c.id == job_id))
+            drop_job(connection, job_id, self._clock())
+
+    def recording_came(self, job_id: str, key: str, size: int, filename: str) -> Job:
+        """See :class:`~harken.ports.Store`."""
+        return self._change(job_id, audio=key, size=size, filename=filename)
 
     def audio_swept(self, job_id: str) -> None:
         """See :class:`~harken.ports.Store`."""
@@ -224,7 +232,14 @@ class SqlStore(Sql):
         if job is not None:
             cancelled = {"state": JobState.CANCELLED.value, "ended": now, "updated": now}
             connection.execute(stages.update().where(*_active_of(job_id)).values(cancelled))
+            self._ended(connection, job)
         return job
+
+    def _ended(self, connection: sa.Connection, job: Job) -> None:
+        """What has to be in the same transaction as a job's end, whichever it is."""
+        end_job(connection, job, self._clock())
+        if job.webhook is not None:
+            connection.execute(deliveries.insert().values(rows.delivery_values(job, str(uuid.uuid4()), self._clock())))
 
     def _update(self, connection: sa.Connection, job_id: str, **values: Any) -> Job | None:
         """Change a job that has not ended; None when it has, or is not there."""
@@ -243,20 +258,3 @@ _NEEDED = sa.exists().where(stages.c.job_id == jobs.c.id, stages.c.state.in_(ACT
 
 def _active_of(job_id: str) -> tuple[sa.ColumnElement[bool], ...]:
     return stages.c.job_id == job_id, stages.c.state.in_(ACTIVE)
-
-
-def _cursor(job: Job) -> str:
-    return base64.urlsafe_b64encode(f"{job.created!r} {job.id}".encode()).decode().rstrip("=")
-
-
-def _place(cursor: str) -> tuple[float, str]:
-    wrong = InvalidOption("the cursor is not one that a list of jobs gave", param="cursor")
-    try:
-        padded = cursor + "=" * (-len(cursor) % 4)
-        created, job_id = base64.urlsafe_b64decode(padded.encode("ascii")).decode("ascii").split(" ")
-        place = float(created), job_id
-    except (UnicodeError, binascii.Error, ValueError) as error:
-        raise wrong from error
-    if not math.isfinite(place[0]) or not job_id.isprintable():
-        raise wrong
-    return place

@@ -11,6 +11,7 @@ from harken.errors import JobEnded, StageNotFound
 from harken.model import JobState, Stage, TextResult, Transcript
 from harken.store import rows
 from harken.store.base import ACTIVE, Sql, fewer, not_found
+from harken.store.credits import end_work
 from harken.store.database import writing
 from harken.store.tables import jobs, stages
 
@@ -106,6 +107,8 @@ class SqlStages(Sql):
             if stage is None:
                 stage = self._one(connection, stage_id)
                 raise JobEnded(f"this is {stage.state.value} and cannot be cancelled any more")
+            if stage.state.ended:
+                self._ended(connection, stage)
             return stage
 
     @staticmethod
@@ -120,7 +123,16 @@ class SqlStages(Sql):
             return self._update(connection, stage_id, **values) or self._one(connection, stage_id)
 
     def _end(self, connection: sa.Connection, stage_id: str, state: JobState, **values: Any) -> Stage | None:
-        return self._update(connection, stage_id, state=state.value, ended=self._clock(), **values)
+        stage = self._update(connection, stage_id, state=state.value, ended=self._clock(), **values)
+        if stage is not None:
+            self._ended(connection, stage)
+        return stage
+
+    def _ended(self, connection: sa.Connection, stage: Stage) -> None:
+        """What has to be in the same transaction as a stage's end, whichever it is."""
+        if stage.price:
+            paid = stage.price if stage.state is JobState.COMPLETED else 0
+            end_work(connection, stage.id, paid, self._clock())
 
     def _update(self, connection: sa.Connection, stage_id: str, **values: Any) -> Stage | None:
         """Change a stage that has not ended; None when it has, or is not there."""

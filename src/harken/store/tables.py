@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 PREFIX = "harken_"
 VERSION_TABLE = f"{PREFIX}version"
-HEAD = "0003"
+HEAD = "0005"
 """Revision of the newest migration; a database that has it needs no Alembic at start."""
 
 
@@ -75,6 +75,9 @@ jobs = sa.Table(
     sa.Column("stage", sa.String(16)),
     sa.Column("keep", sa.Double),
     sa.Column("worker", Plain),
+    sa.Column("rates", sa.Text),
+    sa.Column("source", Plain),
+    sa.Column("webhook", Plain),
     sa.Index(None, "owner", "created", "id"),
     sa.Index(None, "created", "id"),
     sa.Index(None, "state", "lane"),
@@ -132,6 +135,7 @@ stages = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("lane", sa.String(16)),
     sa.Column("result", sa.Text),
+    sa.Column("price", sa.BigInteger),
 )
 
 voices = sa.Table(
@@ -142,6 +146,40 @@ voices = sa.Table(
     sa.Column("centroid", sa.Text, nullable=False),
     sa.Column("seconds", sa.Double, nullable=False),
     sa.Column("created", sa.Double, nullable=False),
+)
+
+deliveries = sa.Table(
+    f"{PREFIX}deliveries",
+    metadata,
+    sa.Column("id", PlainKey(36), primary_key=True),
+    sa.Column("owner", Plain, nullable=False),
+    sa.Column("job_id", PlainKey(36), sa.ForeignKey(jobs.c.id, ondelete="CASCADE"), nullable=False, index=True),
+    sa.Column("url", Plain, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("created", sa.Double, nullable=False),
+    sa.Column("due", sa.Double, nullable=False),
+    sa.Column("ended", sa.Double),
+    sa.Column("tries", sa.Text, nullable=False),
+    sa.Index(None, "state", "due"),
+    sa.Index(None, "owner", "created", "id"),
+)
+
+receivers = sa.Table(
+    f"{PREFIX}receivers",
+    metadata,
+    sa.Column("owner", Plain, primary_key=True),
+    sa.Column("url", Plain, primary_key=True),
+    sa.Column("paused", sa.Double),
+    sa.Column("reason", Plain),
+)
+
+webhook_secrets = sa.Table(
+    f"{PREFIX}webhook_secrets",
+    metadata,
+    sa.Column("owner", Plain, primary_key=True),
+    sa.Column("secret", Plain, primary_key=True),
+    sa.Column("created", sa.Double, nullable=False),
+    sa.Column("expires", sa.Double),
 )
 
 executors = sa.Table(

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Iterator
 
 from harken.config import Settings
@@ -12,9 +13,11 @@ from harken.errors import HarkenError
 from harken.jobs.engine import DurableJobs
 from harken.models.standard import model_store
 from harken.models.store import ModelStore
+from harken.net.webhook import delay, new_secret
 from harken.ports import Readiness
-from harken.service import Limits, Service
-from harken.store import FolderBlobs, SqlLedger, SqlStages, SqlStore, SqlVoices, speak_plainly
+from harken.service import Limits, Service, Webhooks
+from harken.store import FolderBlobs, SqlLedger, SqlStages, SqlStore, SqlVoices, SqlWebhooks, speak_plainly
+from harken.wiring.network import admission, guard, sender
 from harken.wiring.shared import database, texts
 from harken.worker.process import ChildSettings
 from harken.worker.readers import Readers
@@ -38,6 +41,7 @@ def service(settings: Settings) -> Iterator[tuple[Service, ModelStore]]:
         # Two, so that a recording whose headers hang one of them does not hold up everybody's.
         readers = Readers(2, ChildSettings("harken-probe"), log.error)
         speakers = Speakers(1, ChildSettings("harken-voices"))
+        door = guard(settings)
         files = Weights(weights.catalog, weights, Hardware())
         built = Service(
             store,
@@ -55,6 +59,8 @@ def service(settings: Settings) -> Iterator[tuple[Service, ModelStore]]:
             ),
             lambda: _readiness(settings, store, weights, readers),
             texts(settings, weights),
+            admission(door),
+            Webhooks(SqlWebhooks(engine, new_secret), store, SqlStages(engine), sender(door), delay, time.time),
         )
         try:
             yield built, weights

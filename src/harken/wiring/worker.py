@@ -16,6 +16,7 @@ from harken.jobs.maintenance import Retention
 from harken.model import Lane
 from harken.models.standard import model_store
 from harken.store import FolderBlobs, SqlBell, SqlRoster, SqlStages, SqlStore, SqlVoices
+from harken.wiring.network import GuardedRecordings
 from harken.wiring.shared import database, texts
 from harken.worker.heartbeat import start_beating
 from harken.worker.runtime import Runtime, RuntimeSettings
@@ -70,6 +71,7 @@ def run_worker(settings: Settings) -> NoReturn:
             blobs=FolderBlobs(settings.blob_dir),
             runner=runtime,
             writer=writer,
+            recordings=GuardedRecordings(settings),
             open_bell=lambda: SqlBell(engine),
             limits={Lane.INTERACTIVE: INTERACTIVE_JOBS, Lane.BATCH: BATCH_JOBS, Lane.TEXT: TEXT_JOBS},
             retention=Retention(settings.keep_audio, settings.keep_results),

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from alembic import context
 
+from harken.store import account_tables  # noqa: F401  which belong to the metadata
 from harken.store.tables import PREFIX, VERSION_TABLE, metadata
 
 

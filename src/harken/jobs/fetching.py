@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Getting the recording of a job that came with a URL, a durable step before all others. Knows no network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from dbos import DBOS
+
+from harken.errors import HarkenError, JobFailed, WorkerUnavailable, revive
+from harken.jobs.chapters import step, watch
+from harken.jobs.hands import Hands, LeftOff
+from harken.model import Job
+from harken.ports import BlobStore, Recordings, Store
+
+
+class Fetching:
+    """Has recordings fetched, and keeps them."""
+
+    def __init__(
+        self, hands: Hands, store: Store, blobs: BlobStore, recordings: Recordings, clock: Callable[[], float]
+    ) -> None:
+        self._hands = hands
+        self._store = store
+        self._blobs = blobs
+        self._recordings = recordings
+        self._clock = clock
+
+    def fetch(self, job: Job) -> Job:
+        """The job with its recording, which is fetched unless it is there. Only inside a workflow.
+
+        Raises LeftOff, and whatever ends the job.
+        """
+        # The step is there also when the recording is: a workflow that is taken up again must take the same steps.
+        if job.source is None:
+            return job
+        self._hands.check()
+        outcome = DBOS.run_step(step("fetch"), self._fetch, job.id)
+        if "error" in outcome:
+            raise revive(*outcome["error"])
+        return self._hands.patiently(self._store.job, job.id)
+
+    def _fetch(self, job_id: str) -> dict[str, Any]:
+        """The step. Gives the error that ends the job, if there is one: plain values, which the queue records."""
+        try:
+            job = self._hands.patiently(self._store.job, job_id)
+            if job.audio is None:
+                self._get(job)
+        except WorkerUnavailable as error:
+            if self._hands.stopping:
+                raise LeftOff from error
+            raise
+        except HarkenError as error:
+            return {"error": [error.code, error.message]}
+        return {}
+
+    def _get(self, job: Job) -> None:
+        def seen() -> bool:
+            found = self._store.job(job.id)
+            return found.cancel_requested or found.state.ended
+
+        if job.source is None:
+            raise JobFailed.of("recording_lost", "the job has neither a recording nor a URL of one")
+        cancelled = watch(self._hands, seen, job.deadline, self._clock)
+        with self._recordings.obtained(job.source, cancelled) as recording:
+            self._blobs.adopt(recording.path, job.id)
+            came = self._hands.patiently(self._store.recording_came, job.id, job.id, recording.size, recording.filename)
+        if came.state.ended:
+            self._blobs.delete(job.id)

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The thread that delivers webhooks, a few at a time. Knows no wire form: a dialect draws the messages.
+
+Every API process has one; a delivery is taken by one of them at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from harken.errors import JobNotFound
+from harken.model import Delivery
+from harken.service import Draw, Webhooks
+
+log = logging.getLogger(__name__)
+
+HANDS = 8
+"""Deliveries at a time; eight slow receivers hold up the others for as long as one try may take."""
+EVERY = 1.0
+"""Seconds between two looks for what is due."""
+
+
+class Courier:
+    """Delivers what is due until it is stopped. What it leaves undone is taken up when its lease is over."""
+
+    def __init__(self, webhooks: Webhooks, draw: Draw, *, every: float = EVERY) -> None:
+        self._webhooks = webhooks
+        self._draw = draw
+        self._every = every
+        self._free = threading.Semaphore(HANDS)
+        self._stopping = threading.Event()
+        self._pool = ThreadPoolExecutor(HANDS, "courier")
+        self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take no more, and wait for the tries that have begun."""
+        self._stopping.set()
+        self._thread.join()
+        self._pool.shutdown()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._every):
+            try:
+                while not self._stopping.is_set() and self._round():
+                    pass
+            except Exception:
+                log.exception("cannot look for webhooks that are due")
+
+    def _round(self) -> bool:
+        """Take one delivery and have it tried; whether there was one."""
+        if not self._free.acquire(timeout=self._every):
+            return False
+        due: list[Delivery] = []
+        try:
+            due = self._webhooks.take_due(1)
+        finally:
+            if not due:
+                self._free.release()
+        for delivery in due:
+            self._pool.submit(self._deliver, delivery)
+        return bool(due)
+
+    def _deliver(self, delivery: Delivery) -> None:
+        try:
+            state = self._webhooks.deliver(delivery, self._draw)
+            log.info("webhook %s of job %s: %s", delivery.id, delivery.job_id, state.value)
+        except JobNotFound:
+            log.info("webhook %s: its job is gone", delivery.id)
+        except Exception:
+            log.exception("webhook %s could not be tried", delivery.id)
+        finally:
+            self._free.release()

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ledger of credits in SQLite or PostgreSQL: entries that are added and never changed, and their sum.
+
+What is set aside and paid is written by those who enter and end work, in their own transactions; one piece of work has
+one entry of each kind, so that whoever ends it twice, or a job that is deleted while it ends, counts once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from harken.errors import AccountNotFound, NotEnoughCredits
+from harken.model import AuditEntry, CreditEntry, CreditKind, Job, JobState, Quote, StageKind
+from harken.model.credits import due, heard, in_credits
+from harken.store import audit as log
+from harken.store.account_tables import accounts, credit_entries
+from harken.store.base import Sql
+from harken.store.database import writing
+from harken.store.tables import stages
+
+
+def reserve(connection: sa.Connection, account: str, job_id: str, work: str, quote: Quote, now: float) -> None:
+    """Set aside what work can cost, where it costs its account anything. Raises NotEnoughCredits.
+
+    Two must not do so at once: the caller holds the lock of those who enter work.
+    """
+    if not quote.most:
+        return
+    if not connection.execute(sa.select(accounts.c.metered).where(accounts.c.id == account)).scalar():
+        return
+    balance = connection.execute(_sum(account)).scalar_one()
+    if balance < quote.least:
+        what = "transcription" if work == job_id else "request"
+        raise NotEnoughCredits(
+            f"You have {in_credits(balance)} credits remaining but this {what} requires {in_credits(quote.least)} "
+            "credits."
+        )
+    _enter(connection, account, CreditKind.RESERVE, -min(quote.most, balance), now, job_id=job_id, work=work)
+
+
+def end_job(connection: sa.Connection, job: Job, now: float) -> None:
+    """Give back what was set aside for a job that has ended, and have it paid if it has completed."""
+    if not job.rates or _reserved(connection, job.id) is None:
+        return
+    paid = 0
+    if job.state is JobState.COMPLETED and job.duration is not None:
+        completed = stages.c.state == JobState.COMPLETED.value
+        kinds = connection.execute(sa.select(stages.c.kind).where(stages.c.job_id == job.id, completed))
+        paid = due(job.rates, heard(job.options, job.duration), {StageKind(row.kind) for row in kinds})
+    end_work(connection, job.id, paid, now)
+
+
+def end_work(connection: sa.Connection, work: str, paid: int, now: float) -> None:
+    """Give back what was set aside for a piece of work, unless that was done before, and have it paid."""
+    reserved = _reserved(connection, work)
+    if reserved is None:
+        return
+    account, job_id = reserved.account, reserved.job_id
+    _enter(connection, account, CreditKind.RELEASE, -reserved.amount, now, job_id=job_id, work=work)
+    if paid:
+        _enter(connection, account, CreditKind.SETTLE, -paid, now, job_id=job_id, work=work)
+
+
+def drop_job(connection: sa.Connection, job_id: str, now: float) -> None:
+    """Give back what is still set aside for a job that was deleted, and for its stages."""
+    query = sa.select(credit_entries.c.work).where(
+        credit_entries.c.job_id == job_id, credit_entries.c.kind == CreditKind.RESERVE.value
+    )
+    for row in connection.execute(query).all():
+        end_work(connection, row.work, 0, now)
+
+
+class SqlCredits(Sql):
+    """The :class:`~harken.ports.CreditStore` of one database. Thread-safe."""
+
+    def balance(self, account: str) -> int | None:
+        """See :class:`~harken.ports.CreditStore`."""
+        metered = sa.select(accounts.c.id).where(accounts.c.id == account, accounts.c.metered).exists()
+        query = sa.select(metered.label("metered"), _sum(account).scalar_subquery().label("balance"))
+        row = self._read(query)[0]
+        return int(row.balance) if row.metered else None
+
+    def entries(self, account: str, limit: int, before: int | None = None) -> list[CreditEntry]:
+        """See :class:`~harken.ports.CreditStore`."""
+        query = sa.select(credit_entries).where(credit_entries.c.account == account)
+        if before is not None:
+            query = query.where(credit_entries.c.id < before)
+        return [_entry(row) for row in self._read(query.order_by(credit_entries.c.id.desc()).limit(limit))]
+
+    def of_job(self, job_id: str) -> list[CreditEntry]:
+        """See :class:`~harken.ports.CreditStore`."""
+        query = sa.select(credit_entries).where(credit_entries.c.job_id == job_id).order_by(credit_entries.c.id)
+        return [_entry(row) for row in self._read(query)]
+
+    def grant(self, account: str, amount: int, note: str, audit: AuditEntry) -> int:
+        """See :class:`~harken.ports.CreditStore`."""
+        with writing(self._engine) as connection:
+            self._meter(connection, account, metered=True)
+            _enter(connection, account, CreditKind.GRANT, amount, self._clock(), note=note)
+            log.write(connection, audit, self._clock())
+            return int(connection.execute(_sum(account)).scalar_one())
+
+    def unlimited(self, account: str, audit: AuditEntry) -> None:
+        """See :class:`~harken.ports.CreditStore`."""
+        with writing(self._engine) as connection:
+            self._meter(connection, account, metered=False)
+            log.write(connection, audit, self._clock())
+
+    @staticmethod
+    def _meter(connection: sa.Connection, account: str, *, metered: bool) -> None:
+        done = connection.execute(accounts.update().where(accounts.c.id == account).values(metered=metered))
+        if not done.rowcount:
+            raise AccountNotFound(f"there is no account {account!r}")
+
+
+def _reserved(connection: sa.Connection, work: str) -> sa.Row[Any] | None:
+    """The entry that set something aside for a piece of work, unless it was given back."""
+    given_back = credit_entries.alias()
+    released = sa.exists().where(given_back.c.work == work, given_back.c.kind == CreditKind.RELEASE.value)
+    query = sa.select(credit_entries).where(
+        credit_entries.c.work == work, credit_entries.c.kind == CreditKind.RESERVE.value, ~released
+    )
+    return connection.execute(query).one_or_none()
+
+
+def _sum(account: str) -> sa.Select[Any]:
+    total = sa.func.coalesce(sa.func.sum(credit_entries.c.amount), 0)
+    return sa.select(sa.cast(total, sa.BigInteger)).where(credit_entries.c.account == account)
+
+
+def _enter(
+    connection: sa.Connection,
+    account: str,
+    kind: CreditKind,
+    amount: int,
+    now: float,
+    *,
+    job_id: str | None = None,
+    work: str | None = None,
+    note: str = "",
+) -> None:
+    connection.execute(
+        credit_entries.insert().values(
+            account=account, kind=kind.value, amount=amount, created=now, job_id=job_id, work=work, note=note
+        )
+    )
+
+
+def _entry(row: sa.Row[Any]) -> CreditEntry:
+    return CreditEntry(
+        row.id, row.account, CreditKind(row.kind), row.amount, row.created, row.job_id, row.work, row.note
+    )
