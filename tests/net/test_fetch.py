@@ -250,8 +250,8 @@ def test_a_server_that_trickles_is_bounded_by_the_total(head: bytes, far: Far, g
         while not far.closing.wait(0.02):
             line.sendall(b"x")
 
-    with pytest.raises(FetchTimeout, match=r"within 0\.3 s"):
-        get(far.page("/a", answer), spool, guard, Limits(max_bytes=1000, total=0.3))
+    with pytest.raises(FetchTimeout, match=r"within 0\.6 s"):
+        get(far.page("/a", answer), spool, guard, Limits(max_bytes=1000, total=0.6))
 
 
 def test_tls_that_never_begins_is_bounded(spool: Path, guard: Guard) -> None:

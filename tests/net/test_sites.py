@@ -11,8 +11,10 @@ import ssl
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -244,37 +246,68 @@ def test_the_fence_holds_whatever_a_page_brings_yt_dlp_to_do(attempt: str, far: 
     assert far.calls == 0
 
 
-def test_memory_and_files_are_bounded(tmp_path: Path) -> None:
-    """The limits that the process sets itself, by a program in yt-dlp's place."""
-    (tmp_path / "yt_dlp").mkdir()
-    (tmp_path / "yt_dlp" / "__init__.py").write_text(
+@contextmanager
+def child(stand_in: Path, does: str, **order: Any) -> Iterator[subprocess.Popen[bytes]]:
+    """The process as it is started, with a program in yt-dlp's place that ``does`` something."""
+    package = stand_in / "yt_dlp"
+    package.mkdir()
+    (package / "__init__.py").write_text(
         "class YoutubeDL:\n"
         "    def __init__(self, options): pass\n"
         "    def __enter__(self): return self\n"
         "    def __exit__(self, *rest): pass\n"
-        "    def extract_info(self, url):\n"
-        "        if url == 'memory': bytearray(400_000_000)\n"
-        "        else: __import__('pathlib').Path('file').write_bytes(bytes(2000))\n"
+        f"    def extract_info(self, url): {does}\n"
     )
-    (tmp_path / "yt_dlp" / "utils.py").write_text(
+    (package / "utils.py").write_text(
         "class DownloadError(Exception): exc_info = None\n"
         "ExtractorError = UnsupportedError = type('E', (Exception,), {})\n"
         "YoutubeDLError = DownloadError\n"
         "def match_filter_func(rule): pass\n"
     )
-    order = {"proxy": "", "port": 9, "engine": None, "idle": 1, "max_bytes": 1000, "memory": 200_000_000, "seconds": 60}
-    for url, reason in (("memory", "MemoryError"), ("file", "File too large")):
-        with subprocess.Popen(
-            [sys.executable, "-P", str(sites._CHILD)],
-            stdin=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=tmp_path,
-            env={**os.environ, "PYTHONPATH": str(tmp_path)},
-        ) as child:
-            assert child.stdin is not None
-            assert child.stderr is not None
-            child.stdin.write(json.dumps(order | {"url": url}).encode() + b"\n")
-            child.stdin.flush()
-            told = json.loads(child.stderr.readline())
-        assert told["failed"] == "broken"
-        assert reason in told["reason"]
+    limits = {"idle": 1, "max_bytes": 1000, "memory": 200_000_000, "seconds": 60}
+    told = limits | {"url": "", "proxy": "", "port": 9, "engine": None, "packages": str(stand_in)} | order
+    with subprocess.Popen(
+        [sys.executable, "-P", str(sites._CHILD)],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=stand_in,
+        env=os.environ | {"PYTHONPATH": str(stand_in)},  # before the real one
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(told).encode() + b"\n")
+        process.stdin.flush()
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize(
+    ("does", "reason"),
+    [
+        ("bytearray(400_000_000)", "MemoryError"),
+        ("__import__('pathlib').Path('file').write_bytes(bytes(2000))", "File too large"),
+    ],
+)
+def test_memory_and_files_are_bounded(does: str, reason: str, tmp_path: Path) -> None:
+    with child(tmp_path, does) as process:
+        assert process.stderr is not None
+        told = json.loads(process.stderr.readline())
+    assert told["failed"] == "broken"
+    assert reason in told["reason"]
+
+
+def test_computing_is_bounded(tmp_path: Path) -> None:
+    with child(tmp_path, "exec('while True: pass')", seconds=1) as process:
+        assert process.wait(60) in {-signal.SIGXCPU, -signal.SIGKILL}
+
+
+def test_whoever_asked_being_gone_is_noticed_at_work(tmp_path: Path) -> None:
+    with child(
+        tmp_path, "print('begun', file=__import__('sys').stderr, flush=True), __import__('time').sleep(600)"
+    ) as process:
+        assert process.stderr is not None
+        assert process.stderr.readline() == b"begun\n"
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait(60) == 1

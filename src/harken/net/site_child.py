@@ -41,6 +41,7 @@ def main() -> None:
     """Read the order, and carry it out."""
     order = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_leave_with_parent, daemon=True).start()
+    sys.path.append(order["packages"])  # where yt-dlp is, which may be where this Python does not look by itself
     _bound(resource.RLIMIT_CORE, 0)
     _bound(resource.RLIMIT_NOFILE, 256)
     _bound(resource.RLIMIT_DATA, order["memory"])

@@ -16,7 +16,6 @@ import os
 import selectors
 import shutil
 import signal
-import site
 import subprocess
 import sys
 import threading
@@ -65,12 +64,14 @@ def found(
         FetchFailed: there is no recording on it, or it could not be had.
         FetchTimeout, JobCancelled.
     """
-    if importlib.util.find_spec("yt_dlp") is None:
+    spec = importlib.util.find_spec("yt_dlp")
+    if spec is None or spec.origin is None:
         raise MissingExtra("recordings on web pages need the extra 'server': pip install 'harken[server]'")
+    packages = Path(spec.origin).parent.parent
     url = parse(url).url
     with landing(folder, limits, progress) as landed:
         with Proxy(guard, limits, cancelled) as proxy, _working_folder(folder) as work:
-            name = _read(_order(url, limits, proxy), work, proxy, landed)
+            name = _read(_order(url, packages, limits, proxy), work, proxy, landed)
         yield landed.upload(name)
 
 
@@ -102,9 +103,10 @@ def _locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _order(url: str, limits: Limits, proxy: Proxy) -> dict[str, Any]:
+def _order(url: str, packages: Path, limits: Limits, proxy: Proxy) -> dict[str, Any]:
     return {
         "url": url,
+        "packages": str(packages),
         "proxy": proxy.url,
         "port": proxy.port,
         "engine": shutil.which("deno"),
@@ -144,7 +146,6 @@ def _process(order: dict[str, Any], work: Path, notes: _Notes) -> Iterator[subpr
         "TMPDIR": str(work),
         "PATH": "",
         "LANG": "C.UTF-8",
-        "PYTHONUSERBASE": site.getuserbase(),
         "YTDLP_NO_PLUGINS": "1",
         **{name: os.environ[name] for name in _CERTIFICATES if name in os.environ},
     }
