@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -24,7 +25,8 @@ from harken.errors import (
     TextRefused,
     TextUnavailable,
 )
-from harken.model import Format, Job, JobState, Lane, Options, Stage, StageKind, Transcript
+from harken.model import Format, Job, JobState, Lane, Options, Segment, Stage, StageKind, Transcript
+from harken.server.dialects.audio import shapes
 from harken.server.dialects.audio.schema import AudioAccepted, AudioFailure, AudioResult, AudioStatus
 from harken.server.dialects.audio.shapes import Found
 
@@ -217,6 +219,33 @@ def test_a_failed_formatting_keeps_the_transcript(
     assert http.get(f"/v1/transcription-jobs/{told['job_id']}/result").json()["text"] == TEXT
 
 
+def test_formatting_again_without_the_recording(http: httpx.Client, server: Running, recording: bytes) -> None:
+    server.backend.unwritten = TextUnavailable("nobody answers")
+    job_id = process(http, recording, instruction="meeting notes").json()["job_id"]
+    assert status(http, job_id)["stage"] == "error"
+    server.backend.unwritten = None
+    where = f"/api/audio/format/{job_id}"
+    for asked, begins, warnings in (
+        ({}, "# Meeting notes\n", 0),
+        ({"instruction": "list the topics", "colour": "red"}, "# Notes\n", 1),
+        ({}, "# Notes\n", 0),
+    ):
+        answer = http.post(where, json=asked)
+        assert answer.status_code == 202, answer.text
+        assert answer.headers["location"] == f"/api/audio/status/{job_id}"
+        AudioAccepted.model_validate(answer.json(), strict=True, extra="forbid")
+        assert len(answer.json()["warnings"]) == warnings
+        told = at(http, job_id, "done")
+        assert (told["transcript"], told["formatted"].startswith(begins)) == (TEXT, True)
+    code, why = detail(http.post(where, data={"instruction": "write a poem"}))
+    assert (code, "instruction" in why) == (400, True)
+    assert detail(http.post("/api/audio/format/nonsense"))[0] == 404
+    server.backend.hold()
+    running = start(http, recording)
+    assert detail(http.post(f"/api/audio/format/{running}"))[0] == 409
+    assert len(server.backend.submissions) == 2, "nothing is heard again"
+
+
 @pytest.mark.parametrize(("error", "code"), [(CorruptMedia("it breaks off"), 415), (ModelUnavailable("not here"), 503)])
 def test_a_job_that_fails_before_there_is_a_transcript(
     http: httpx.Client, server: Running, recording: bytes, error: HarkenError, code: int
@@ -323,20 +352,20 @@ def test_a_full_queue(http: httpx.Client, server: Running, recording: bytes) -> 
     assert not server.backend.keys()
 
 
+@pytest.mark.parametrize("look", [0, 1])
 def test_what_is_done_outlasts_a_database_that_is_away(
-    http: httpx.Client, server: Running, recording: bytes, monkeypatch: pytest.MonkeyPatch
+    http: httpx.Client, server: Running, recording: bytes, monkeypatch: pytest.MonkeyPatch, look: int
 ) -> None:
-    answers = server.backend.transcript
+    """It goes away when the transcript is first looked at, or when it is looked at with all the rest."""
+    answers, looks = server.backend.transcript, count()
 
-    def gone_once(job_id: str) -> Transcript | None:
-        server.backend.away += not fell
-        fell.append(job_id)
+    def transcript(job_id: str) -> Transcript | None:
+        server.backend.away += next(looks) == look
         return answers(job_id)
 
-    fell: list[str] = []
-    monkeypatch.setattr(server.backend, "transcript", gone_once)
+    monkeypatch.setattr(server.backend, "transcript", transcript)
     assert process(http, recording).status_code == 200
-    assert len(fell) > 1
+    assert next(looks) == 3, "one look more than there are without"
 
 
 def test_a_request_may_not_wait_for_ever(serve: Serve, recording: bytes) -> None:
@@ -351,11 +380,14 @@ def test_a_request_may_not_wait_for_ever(serve: Serve, recording: bytes) -> None
         assert at(http, told["job_id"], "error")["transcript"] == TEXT
 
 
+HEARD = Transcript((Segment(0.0, 1.0, " Hello."),), "en", 10.0, "base")
+
+
 def found(state: JobState, stage: StageKind | None = None, *stages: Stage, **job: Any) -> Found:
-    """A job that asked for paragraphs, somewhere on its way."""
+    """A job that asked for paragraphs, somewhere on its way, with all that may be there."""
     options = Options(diarize=True, formatting=Format())
     kept = Job("j", "me", state, Lane.BATCH, options, "a.wav", 0.0, 0.0, stage=stage, duration=10.0, **job)
-    return Found(kept, stages, None)
+    return Found(kept, stages, HEARD)
 
 
 def work(kind: StageKind, state: JobState, progress: float = 0.0, created: float = 0.0, **more: Any) -> Stage:
@@ -380,6 +412,9 @@ def test_progress_never_runs_back() -> None:
     ]
     assert [one.progress for one in way] == [0, 0, 40, 79, 80, 85, 90, 90, 90, 98, 100]
     assert [one.told for one in way] == ["transcribing"] * 7 + ["formatting"] * 3 + ["done"]
+    assert [texts(shapes.status(one)) for one in way] == [set()] * 7 + [{"transcript"}] * 3 + [
+        {"transcript", "formatted"}
+    ]
 
 
 def test_formatting_that_was_asked_for_and_never_began_is_an_error() -> None:

@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The routes: a recording with an instruction, and how it stands."""
+"""The routes: a recording with an instruction, how it stands, and another instruction for the same recording."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
 from harken.errors import HarkenError, StoreUnavailable, UnknownModel
-from harken.model import Job, Options
+from harken.model import Format, Job, Options
+from harken.server import bodies
 from harken.server.desk import Desk, known
 from harken.server.dialects.audio import schema, shapes
 from harken.server.dialects.audio.fields import MODEL, Ask, read
 from harken.server.dialects.audio.shapes import Found
 from harken.server.documents import form as documented
+from harken.server.forms import ignored
 from harken.server.multipart import Form
 from harken.server.problems import Problems, detail_shape, problem_of
 
@@ -48,8 +52,27 @@ def router(desk: Desk) -> APIRouter:
             )
         if asked.waits:
             return await _outcome(request, desk, job)
-        where = request.url_for("status", job_id=job.id).path
-        return JSONResponse(shapes.accepted(job), status_code=202, headers={"Location": where})
+        return _accepted(request, job, job.warnings)
+
+    @routes.post(
+        "/format/{job_id}",
+        summary="Format the text of a job again, as another instruction wants it or as it was to be",
+        status_code=202,
+        response_class=JSONResponse,
+        openapi_extra=schema.AGAIN_BODY,
+        responses=schema.AGAIN,
+    )
+    async def again(request: Request, job_id: str) -> JSONResponse:
+        given = await bodies.fields(request)
+        instruction = given.text("instruction")
+
+        def enter() -> Job:
+            found = _look(request, desk, known(job_id))
+            task = Format(found.instruction if instruction is None else instruction)
+            desk.service.texts.again(found.job.id, task, desk.caller(request))
+            return found.job
+
+        return _accepted(request, await desk.work(enter), ignored(given.unread()))
 
     @routes.get(
         "/status/{job_id}",
@@ -74,6 +97,12 @@ def _check(desk: Desk, options: Options) -> None:
         desk.service.check(options)
     except UnknownModel as error:
         raise UnknownModel(f"{MODEL}: {error.message}", param=MODEL) from None
+
+
+def _accepted(request: Request, job: Job, warnings: Sequence[str]) -> JSONResponse:
+    """Where to ask for a job."""
+    where = request.url_for("status", job_id=job.id).path
+    return JSONResponse(shapes.accepted(job, warnings), status_code=202, headers={"Location": where})
 
 
 def _look(request: Request, desk: Desk, job_id: str) -> Found:

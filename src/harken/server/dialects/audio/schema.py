@@ -84,19 +84,47 @@ PROCESS: dict[int | str, dict[str, Any]] = responses(
         202: {"description": "The job (`async_mode` 1)", "model": AudioAccepted},
     },
 )
+AGAIN: dict[int | str, dict[str, Any]] = responses(
+    details(
+        {
+            **ALWAYS,
+            400: "The instruction is none that can be followed, or the body is not valid",
+            404: "There is no such job of yours, or it has expired",
+            409: "There is no transcript yet, or it is being formatted already",
+        }
+    ),
+    {202: {"description": "The job; ask how it stands", "model": AudioAccepted}},
+)
 STATUS: dict[int | str, dict[str, Any]] = responses(
     details({**ALWAYS, 404: "There is no such job of yours, or it has expired", 503: "The database does not answer"}),
     {200: {"description": "How the job stands", "model": AudioStatus}},
 )
 
+_INSTRUCTION: dict[str, Any] = {
+    "type": "string",
+    "default": "",
+    "description": "What to make of it, such as `Format as meeting notes with action items`; empty asks for clean "
+    "paragraphs, with the speakers' names where there are several",
+}
+_AGAIN: dict[str, Any] = {
+    "schema": {
+        "type": "object",
+        "properties": {
+            "instruction": {"type": "string", "description": "None, or empty: the one that it was made with"}
+        },
+    }
+}
+AGAIN_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": False,
+        "content": dict.fromkeys(
+            ("application/json", "multipart/form-data", "application/x-www-form-urlencoded"), _AGAIN
+        ),
+    }
+}
 FIELDS: dict[str, Any] = {
     "file": {"type": "string", "format": "binary", "description": "The recording: anything FFmpeg reads, video too"},
-    "instruction": {
-        "type": "string",
-        "default": "",
-        "description": "What to make of it, such as `Format as meeting notes with action items`; empty asks for clean "
-        "paragraphs, with the speakers' names where there are several",
-    },
+    "instruction": _INSTRUCTION,
     MODEL: {"type": "string", "description": "Any model, alias or preset; the default is the server's (`base`)"},
     "async_mode": {
         "type": "string",

@@ -38,6 +38,14 @@ class Found:
         return max(self._of(StageKind.FORMAT), key=lambda stage: stage.created, default=None)
 
     @property
+    def instruction(self) -> str:
+        """What was wanted of the text the last time."""
+        writing, asked = self.formatting, self.job.options.formatting
+        if writing is not None:
+            return str(writing.options.get("instruction", ""))
+        return "" if asked is None else asked.instruction
+
+    @property
     def told(self) -> Told:
         """The stage that the job is in, by this dialect's names."""
         if self.job.state in (JobState.FAILED, JobState.CANCELLED):
@@ -82,9 +90,9 @@ class Found:
         return [stage for stage in self.stages if stage.kind is kind]
 
 
-def accepted(job: Job) -> dict[str, Any]:
+def accepted(job: Job, warnings: Sequence[str]) -> dict[str, Any]:
     """A job that is asked for later."""
-    return {"job_id": job.id, "warnings": list(job.warnings)}
+    return {"job_id": job.id, "warnings": list(warnings)}
 
 
 def result(found: Found) -> dict[str, Any]:
