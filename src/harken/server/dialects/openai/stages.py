@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
+from harken.errors import UnknownModel
 from harken.model import Stage
 from harken.server import bodies
 from harken.server.desk import Desk, known
@@ -50,7 +51,10 @@ def add(routes: APIRouter, desk: Desk) -> None:
         def make() -> tuple[Stage, list[str]]:
             asked = bodies.document(body, kind)
             warnings = unknown(asked, ("messages",) if kind is ChatBody else ())
-            stage = desk.service.texts.again(known(job_id), asked.task(asked.model), desk.caller(request))
+            try:
+                stage = desk.service.texts.again(known(job_id), asked.task(asked.model), desk.caller(request))
+            except UnknownModel as error:
+                raise UnknownModel(error.message, param="model") from None
             return stage, list(warnings)
 
         return _accepted(request, *await desk.work(make))
