@@ -284,7 +284,8 @@ class TestChat:
         assert [message["content"] for message in body["messages"][-3:]] == [
             "Who is urgent?",
             "Billing.",
-            "Until when?",
+            "Until when?\n\nAnswer from the transcript alone. Where it does not hold the answer, answer exactly: "
+            + NOT_FOUND,
         ]
         assert found.usage.total == 18
 
@@ -304,6 +305,11 @@ class TestChat:
         server.says(completion("Not found in the transcript. [3]"))
         found = provider(server).chat(meeting(), [Message("user", "Who won?")])
         assert (found.text, found.sources, found.warnings) == (NOT_FOUND, (), ())
+
+    def test_an_answer_of_the_questions_words_rests_on_nothing(self, server: ChatServer) -> None:
+        server.says(completion("They had lunch at the restaurant."))
+        found = provider(server).chat(meeting(), [Message("user", "What did they have for lunch?")])
+        assert found.warnings == ("nothing in this text is in the transcript",)
 
     def test_names_in_the_question_are_not_flagged(self, server: ChatServer) -> None:
         server.says(completion("Nobody mentions Tesla, John says."))

@@ -97,11 +97,12 @@ class Evidence:
     """What may stand in a text about a transcript: whatever the transcript holds, and whatever the caller said."""
 
     def __init__(self, transcript: str, others: Iterable[str], language: str) -> None:
+        others = tuple(others)
         self._text = " ".join([transcript, *others])
         self._language = language
         self._numbers = numbers.held(self._text)
-        self._stems = {words.stem(word) for word in words.words(self._text)}
-        self._stems |= {part for stem in tuple(self._stems) for part in stem.split("-")}
+        self._said = _stems(transcript)
+        self._stems = self._said | _stems(" ".join(others))
 
     def warnings(self, text: str) -> tuple[str, ...]:
         """What the reader of ``text`` should know."""
@@ -118,12 +119,16 @@ class Evidence:
         return tuple(found)
 
     def related(self, text: str) -> bool:
-        """Whether any telling word of ``text`` is the transcript's; a text in another language cannot be told."""
+        """Whether any telling word of ``text`` is the transcript's, besides those that the caller put into its mouth.
+
+        A text in another language cannot be told.
+        """
         if stopwords.guess(text) not in {"", self._language}:
             return True
         common = stopwords.of(self._language)
         telling = {words.stem(word) for word in words.words(text) if words.fold(word) not in common}
-        return not telling or bool(telling & self._stems) or words.unspaced(self._text) or words.unspaced(text)
+        telling -= self._stems - self._said
+        return not telling or bool(telling & self._said) or words.unspaced(self._text) or words.unspaced(text)
 
     def _missing_numbers(self, text: str) -> Iterator[str]:
         text = _NUMBERED.sub("", text)
@@ -167,3 +172,8 @@ class Evidence:
 
     def _holds(self, word: str) -> bool:
         return all(not part or words.stem(part) in self._stems for part in re.split(r"[-.&]", word))
+
+
+def _stems(text: str) -> set[str]:
+    found = {words.stem(word) for word in words.words(text)}
+    return found | {part for stem in found for part in stem.split("-")}

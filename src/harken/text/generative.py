@@ -139,7 +139,8 @@ class _Work:
         self.asker = Asker(model, watch)
         self._model = model
         self._watch = watch
-        self._evidence = Evidence(self.spoken.text, [*self.spoken.speakers, *others], extractive.language(self.spoken))
+        self._held = "\n".join([self.spoken.text, *self.spoken.speakers])
+        self._evidence = Evidence(self._held, others, extractive.language(self.spoken))
 
     def condensed(self, purpose: str, answer: int) -> list[Item]:
         """What the model is to read."""
@@ -158,7 +159,7 @@ class _Work:
             warnings.append("nothing in this text is in the transcript")
         if cut:
             warnings.append("the text ends where the model had no more tokens")
-        if orders("\n".join([self.spoken.text, *self.spoken.speakers])):
+        if orders(self._held):
             warnings.append(_ORDERS)
         self._watch.progress(1.0)
         return TextResult(

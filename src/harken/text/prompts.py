@@ -66,6 +66,7 @@ _LEAST, _MOST = 3, 20
 """Points of a summary, where there is enough to tell and room for it."""
 _SEGMENTS = 5
 _TOPICS = 8
+_ALONE = f"Answer from the transcript alone. Where it does not hold the answer, answer exactly: {NOT_FOUND}"
 _CITE = (
     "Write out what was said: the number of a segment says nothing to the reader. After each statement, write the "
     "numbers of the segments that it rests on in square brackets, like [12] or [3, 4]."
@@ -137,15 +138,14 @@ class Prompter:
 
     def answer(self, items: Sequence[Item], messages: Sequence[Message]) -> Prompt:
         """Asks for the answer to the last of ``messages``."""
-        task = (
-            "Task: answer the questions that follow, briefly, from the transcript alone. Where it does not hold the "
-            f'answer, answer exactly "{NOT_FOUND}" in these words. {_CITE}'
-        )
+        task = f"Task: answer the questions that follow, briefly. {_ALONE} {_CITE}"
         wishes = [defuse_request(message.content) for message in messages if message.role == "system"]
         if wishes:
             task += "\nThe user's wishes for your answers: " + " ".join(wishes)
         opening = self._prompt(items, task)
         asked = _alternating(message for message in messages if message.role != "system")
+        # Said once more where small models look: they answer the last thing that they read.
+        asked[-1] = replace(asked[-1], content=f"{asked[-1].content}\n\n{_ALONE}")
         return replace(
             opening, messages=(*opening.messages, Message("assistant", "I have read the transcript."), *asked)
         )
