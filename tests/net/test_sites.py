@@ -23,9 +23,11 @@ from tests.net.far import Far, response
 
 from harken.errors import (
     AddressRefused,
+    AudioTooLong,
     FetchError,
     FetchFailed,
     FetchTimeout,
+    HarkenError,
     InvalidOption,
     JobCancelled,
     UploadTooLarge,
@@ -133,9 +135,28 @@ def test_pages_without_a_recording(far: Far, guard: Guard, spool: Path) -> None:
     empty = far.page("/empty", response(b"<html><title>x</title></html>", content_type="text/html"))
     with pytest.raises(FetchFailed, match="no recording"):
         get(empty, spool, guard)
+    feed = far.page(
+        "/feed", response(b"<?xml version='1.0'?><rss version='2.0'><channel><title>x</title></channel></rss>")
+    )
+    with pytest.raises(FetchFailed, match="no recording"):
+        get(feed, spool, guard)
     with pytest.raises(FetchFailed) as caught:
         get(page_of(far, "/missing.mp4"), spool, guard)
     assert "127.0.0.1" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("ending", "error"),
+    [(["#EXTINF:7200,", "0.ts", "#EXT-X-ENDLIST"], AudioTooLong), (["#EXTINF:10,", "0.ts"], FetchFailed)],
+)
+def test_what_is_too_long_or_live_is_not_fetched(
+    ending: list[str], error: type[HarkenError], far: Far, guard: Guard, spool: Path
+) -> None:
+    lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:10", *ending, ""]
+    url = far.page("/list.m3u8", response("\n".join(lines).encode(), content_type="application/vnd.apple.mpegurl"))
+    with pytest.raises(error, match=r"longer|live"):
+        get(url, spool, guard, Limits(max_bytes=1_000_000, max_audio=3600.0))
+    assert not any(request.startswith(b"GET /0.ts") for request in far.requests)
 
 
 def test_a_recording_that_is_cut_short_is_none(far: Far, guard: Guard, spool: Path) -> None:
@@ -262,7 +283,6 @@ def child(stand_in: Path, does: str, **order: Any) -> Iterator[subprocess.Popen[
         "class DownloadError(Exception): exc_info = None\n"
         "ExtractorError = UnsupportedError = type('E', (Exception,), {})\n"
         "YoutubeDLError = DownloadError\n"
-        "def match_filter_func(rule): pass\n"
     )
     limits = {"idle": 1, "max_bytes": 1000, "memory": 200_000_000, "seconds": 60}
     told = limits | {"url": "", "proxy": "", "port": 9, "engine": None, "packages": str(stand_in)} | order

@@ -34,7 +34,7 @@ def obtained(
     Raises:
         InvalidOption: the URL cannot be called, whoever asks.
         AddressRefused: it, or where it leads, may not be called from here.
-        UploadTooLarge, DiskFull: a limit.
+        UploadTooLarge, AudioTooLong, DiskFull: a limit.
         FetchFailed, FetchTimeout: it could not be had.
         JobCancelled: ``cancelled`` became true.
         MissingExtra: it is a page, and yt-dlp is not installed.

@@ -96,18 +96,21 @@ def _read(order: dict[str, Any]) -> dict[str, Any]:
         ExtractorError,
         UnsupportedError,
         YoutubeDLError,
-        match_filter_func,
     )
 
-    chosen: list[dict[str, Any]] = []
-    no_live = match_filter_func("!is_live & !is_upcoming")
+    said = {"failed": "unsupported"}  # a page whose list of recordings is empty
 
     def choose(info: dict[str, Any], *, incomplete: bool = False) -> str | None:
-        reason: str | None = no_live(info, incomplete)
-        if reason is None and not incomplete:
-            chosen.append(info)
-            note(title=info.get("title"), ext=info.get("ext"))
-        return reason
+        if info.get("is_live") or info.get("live_status") in {"is_live", "is_upcoming"}:
+            said["failed"] = "live"
+        elif (info.get("duration") or 0) > order["max_audio"]:
+            said["failed"] = "long"
+        else:
+            if not incomplete:
+                note(title=info.get("title"), ext=info.get("ext"))
+                said.pop("failed", None)
+            return None
+        return said["failed"]
 
     options = {
         "cachedir": False,
@@ -141,7 +144,7 @@ def _read(order: dict[str, Any]) -> dict[str, Any]:
         return {"failed": "broken", "reason": f"{type(error).__name__}: {error}"}
     if not sys.stdout.buffer.closed:
         sys.stdout.buffer.flush()
-    return {"done": True} if chosen else {"failed": "live"}
+    return said or {"done": True}
 
 
 def _bound(limit: int, value: int) -> None:

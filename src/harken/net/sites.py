@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from harken.errors import FetchFailed, HarkenError, MissingExtra
+from harken.errors import AudioTooLong, FetchFailed, HarkenError, MissingExtra
 from harken.net.addresses import parse
 from harken.net.guard import Guard
 from harken.net.landing import Landing, Progress, landing
@@ -60,7 +60,7 @@ def found(
         MissingExtra: yt-dlp is not installed.
         InvalidOption: the URL cannot be called.
         AddressRefused: the page or what it leads to may not be called.
-        UploadTooLarge, DiskFull: a limit.
+        UploadTooLarge, AudioTooLong, DiskFull: a limit.
         FetchFailed: there is no recording on it, or it could not be had.
         FetchTimeout, JobCancelled.
     """
@@ -111,6 +111,7 @@ def _order(url: str, packages: Path, limits: Limits, proxy: Proxy) -> dict[str, 
         "port": proxy.port,
         "engine": shutil.which("deno"),
         "idle": limits.idle,
+        "max_audio": limits.max_audio,
         "max_bytes": limits.max_bytes,
         "memory": _MEMORY,
         "seconds": math.ceil(limits.total),
@@ -191,6 +192,8 @@ def _failure(said: dict[str, Any]) -> HarkenError:
     match said.get("failed"):
         case "unsupported":
             return FetchFailed("there is no recording on the page at the address, or none that can be found")
+        case "long":
+            return AudioTooLong("the page at the address has a recording that is longer than is taken here")
         case "live":
             return FetchFailed("the page at the address has a live stream, or one to come, and no recording yet")
         case "told":

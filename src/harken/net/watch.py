@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,9 +16,13 @@ _LOOK = 0.25
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bytes and seconds. ``idle`` is how long nothing may come, ``total`` bounds everything together."""
+    """Bytes and seconds. ``idle`` is how long nothing may come, ``total`` bounds everything together.
+
+    ``max_audio`` is how long a recording may be that says so before it comes; others are probed when they are there.
+    """
 
     max_bytes: int
+    max_audio: float = math.inf
     min_free: int = 0
     connect: float = 10.0
     idle: float = 30.0
