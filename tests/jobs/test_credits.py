@@ -97,7 +97,7 @@ def test_two_hundred_race_for_fifty(house: House, mixed: bool) -> None:
         balance = credit.balance("me")
         assert balance is not None
         assert balance >= 0
-        if mixed and race.taken:
+        if mixed and race.taken and chance.random() < 0.2:
             job_id = chance.choice(race.taken)
             if job_id not in deleted:
                 try:

@@ -41,6 +41,7 @@ COMMANDS = {
     "worker": Entry("harken.cli.worker", "Run workers only, for a server on the same database.", extra="server"),
     "models": Entry("harken.cli.models", "List, fetch, verify and delete models."),
     "voices": Entry("harken.cli.voices", "Enrol, list and forget known voices.", extra="server"),
+    "keys": Entry("harken.cli.keys", "Create, list and revoke API keys.", extra="server"),
     "doctor": Entry("harken.cli.doctor", "Say what is installed, reachable and missing."),
     "bench": Entry("harken.cli.bench", "Measure accuracy and speed on this machine.", extra="bench"),
 }

@@ -62,6 +62,7 @@ _COMPUTED = {
     "models_dir": "`~/.cache/harken/models`",
     "children": "one a core, at most 8",
     "presets": "",
+    "prices": "",
 }
 """Defaults that depend on the machine."""
 

@@ -14,6 +14,9 @@ from harken.models.catalog import Catalog
 SHORTEST = 60.0
 """Seconds that an account must be able to pay where nobody knows yet how long a recording is."""
 
+MOST = 1e6
+"""Credits that a minute can cost."""
+
 
 class Prices:
     """Credits for a minute of audio: ``transcribe``, the stages by kind, and models that have a price of their own.
@@ -26,9 +29,11 @@ class Prices:
         self._rates = {RECOGNITION: CREDIT}
         self._models: dict[str, int] = {}
         for name, price in price_list.items():
+            if not 0 <= price <= MOST or abs(round(price * CREDIT) - price * CREDIT) > 1e-6:
+                raise InvalidOption(
+                    f"the price of {name} must be 0 to {MOST:g} credits a minute, with three decimals at most"
+                )
             rate = round(price * CREDIT)
-            if rate < 0 or abs(rate - price * CREDIT) > 1e-6:
-                raise InvalidOption(f"the price of {name} must be 0 or more credits, with three decimals at most")
             if name == RECOGNITION or name in list(StageKind):
                 self._rates[name] = rate
                 continue

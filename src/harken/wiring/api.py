@@ -61,6 +61,7 @@ def service(settings: Settings) -> Iterator[tuple[Service, ModelStore]]:
             texts(settings, weights),
             admission(door),
             Webhooks(SqlWebhooks(engine, new_secret), store, SqlStages(engine), sender(door), delay, time.time),
+            price_list=settings.prices,
         )
         try:
             yield built, weights
