@@ -181,6 +181,26 @@ def test_bodies_have_an_end(server: Running, monkeypatch: pytest.MonkeyPatch) ->
     result(server, begin(server, {"full_text": "boats sail. " * 8_000}))
 
 
+def test_transcripts_have_an_end(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = b'{"x": [' + b"[]," * 600_000 + b"[]]}"
+    assert "1000000 values" in problem(ask(server, content=values), 413)
+    monkeypatch.setattr(given, "MOST_SEGMENTS", 3)
+    assert "3 segments" in problem(ask(server, {"transcript": [*SAID, SAID[0]]}), 413)
+    assert "3 segments" in problem(ask(server, {"full_text": FULL + " And so on."}), 413)
+    assert not server.backend.submissions
+    begin(server, {"transcript": SAID, "full_text": FULL})
+
+
+def test_speakers_are_there_through_other_doors(server: Running) -> None:
+    job = begin(server, {"transcript": SAID})
+    result(server, job)
+    found = httpx.get(f"{server.url}/api/transcribe/result/{job}").json()
+    assert [segment["speaker"] for segment in found["segments"]] == ["Anna", "Bo", None]
+    assert found["text"] == FULL
+    full = httpx.get(f"{server.url}/v1/transcription-jobs/{job}/result").json()
+    assert full["text"] == FULL
+
+
 def test_a_body_that_stalls_is_given_up(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "IDLE_SECONDS", 0.1)
     with contextlib.closing(socket.create_connection(("127.0.0.1", server.port), timeout=20)) as connection:

@@ -23,8 +23,10 @@ MOST = 64 * 1024
 """Bytes of a small body."""
 IDLE_SECONDS = 60.0
 """How long a client may send nothing."""
+MOST_VALUES = 1_000_000
+"""Numbers, texts, lists and objects in a document, about: what it takes in memory goes by them, not by its bytes."""
 _PARSING = threading.Lock()
-"""A document in memory is many times its bytes: one at a time is made."""
+"""Still that is many times its bytes: one at a time is made."""
 
 
 async def fields(request: Request) -> Fields:
@@ -55,8 +57,11 @@ async def whole(request: Request, most: int) -> bytes:
 def document(body: bytes, kind: type[Body]) -> Body:
     """A JSON body as what it must be; none is an empty object. Blocking.
 
-    Raises InvalidRequest for what is no JSON, and InvalidOption, which names what is wrong in it.
+    Raises UploadTooLarge for one with too much in it, InvalidRequest for what is no JSON, and InvalidOption, which
+    names what is wrong.
     """
+    if sum(body.count(mark) for mark in (b",", b"[", b"{")) > MOST_VALUES:
+        raise UploadTooLarge(f"the body holds more than {MOST_VALUES} values")
     try:
         with _PARSING:
             return kind.model_validate_json(body if body.strip() else b"{}")

@@ -6,13 +6,14 @@ The classes are also what ``/openapi.json`` says of these bodies.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import Request
 from pydantic import Field
 
-from harken.errors import InvalidOption
-from harken.model import Job, Segment, Stage, Transcript
+from harken.errors import InvalidOption, UploadTooLarge
+from harken.model import Job, Segment, Speaker, Stage, Transcript
 from harken.pipeline.validation import MAX_NAME, MAX_SECONDS
 from harken.server import bodies
 from harken.server.desk import Desk, idempotency_key
@@ -23,6 +24,8 @@ from harken.text.spoken import transcript_of
 
 MOST_BYTES = 8 * 1024 * 1024
 """Of a body: some seven hours of talk with a time for every word."""
+MOST_SEGMENTS = 20_000
+"""Or sentences: a day of talk."""
 _OURS = frozenset({"id", "speaker_confidence", "start_display", "end_display", "words"})
 """What segments of results have beside: nothing to warn of."""
 
@@ -46,8 +49,9 @@ class GivenText(Strict):
     model_name: str | None = Field(None, description="A name of `/api/chat/models`; the default is the server's")
 
     def spoken(self) -> Transcript:
-        """As a transcript, in the order of time. Raises InvalidOption where there is nothing in it."""
+        """As a transcript, in the order of time. Raises InvalidOption where there is nothing in it, UploadTooLarge."""
         given = self.transcript or []
+        _check(len(given))
         for place, one in enumerate(given):
             if one.end < one.start:
                 raise InvalidOption(f"transcript[{place}].end is before its start", param=f"transcript[{place}].end")
@@ -56,7 +60,12 @@ class GivenText(Strict):
         found = transcript_of(segments, self.full_text or "")
         if not any(segment.text.strip() for segment in found.segments):
             raise InvalidOption("send transcript or full_text: there are no words in what was sent", param="transcript")
-        return found
+        _check(len(found.segments))
+        names = dict.fromkeys(one.speaker for one in found.segments if one.speaker is not None)
+        if len(names) < 2:
+            return found
+        # Whoever reads the transcript through another door finds them there too.
+        return replace(found, speakers=tuple(Speaker(name) for name in names))
 
 
 class GivenSummary(GivenText, AskedSummary):
@@ -90,6 +99,11 @@ async def enter(
     job, stage = await desk.work(make)
     request.state.headers[JOB] = job.id
     return job, stage
+
+
+def _check(segments: int) -> None:
+    if segments > MOST_SEGMENTS:
+        raise UploadTooLarge(f"there are more than {MOST_SEGMENTS} segments or sentences in what was sent")
 
 
 def _joining(text: str) -> str:
