@@ -14,6 +14,7 @@ from tests.jobs.house import House, until
 from harken.errors import (
     AddressRefused,
     AudioGone,
+    Forbidden,
     InvalidOption,
     JobCancelled,
     JobEnded,
@@ -25,7 +26,7 @@ from harken.errors import (
     VoiceExists,
     VoiceNotFound,
 )
-from harken.model import DeliveryState, Job, JobState, KnownVoice, Stage, StageKind
+from harken.model import DeliveryState, Job, JobState, KnownVoice, Policy, Scope, Speaker, Stage, StageKind, Transcript
 from harken.models.catalog import Catalog
 from harken.net.webhook import new_secret
 from harken.ports import Receipt
@@ -108,6 +109,53 @@ def test_speakers_are_found_again(house: House, service: Service, start_executor
     house.store.audio_swept(job.id)
     with pytest.raises(AudioGone):
         service.diarize_again(job.id, ME)
+
+
+def test_speakers_are_named(house: House, service: Service, start_executor: StartExecutor) -> None:
+    job, plain = house.submit(windows=4, options={"diarize": True}, hold=[SPEAKERS]), house.submit(windows=1)
+    start_executor()
+    house.reached(job, SPEAKERS)
+    with pytest.raises(JobNotFinished):
+        service.name_speakers(job.id, {"SPEAKER_00": "Host"}, ME)
+    house.open(job, SPEAKERS)
+    house.ended(job)
+    house.ended(plain)
+    before = service.transcript(job.id, ME)
+    for whose, names, error, told in (
+        (job, {"SPEAKER_00": "Host", "SPEAKER_07": "Guest"}, InvalidOption, "only SPEAKER_00, SPEAKER_01"),
+        (job, {"SPEAKER_00": "Host", "SPEAKER_01": " "}, InvalidOption, "1 to 100 printable"),
+        (plain, {"SPEAKER_00": "Host"}, InvalidOption, "nobody was told apart"),
+    ):
+        with pytest.raises(error, match=told) as caught:
+            service.name_speakers(whose.id, names, ME)
+        assert caught.value.param == "speakers"
+    with pytest.raises(JobNotFound):
+        service.name_speakers(job.id, {"SPEAKER_00": "Host"}, YOU)
+    reader = Caller("me", policy=Policy(scopes=frozenset({Scope.READ})))
+    with pytest.raises(Forbidden):
+        service.name_speakers(job.id, {"SPEAKER_00": "Host"}, reader)
+    assert service.transcript(job.id, ME) == before, "what is refused changes nothing"
+    named = service.name_speakers(job.id, {"SPEAKER_00": " Host "}, ME)
+    assert [one.name for one in named.speakers] == ["Host", None]
+    service.name_speakers(job.id, {"SPEAKER_01": "Guest"}, ME)
+    after = service.transcript(job.id, ME)
+    assert [one.name for one in after.speakers] == ["Host", "Guest"], "who is not mentioned keeps the name"
+    assert after.segments == before.segments
+    assert [one.label for one in service.name_speakers(job.id, {"SPEAKER_00": None}, ME).speakers] == [
+        "SPEAKER_00",
+        "Guest",
+    ]
+
+
+def test_nobody_is_named_while_it_is_found_out_who_speaks(house: House, service: Service) -> None:
+    job = diarized(house)
+    house.store.complete(
+        job.id, Transcript((), language="en", duration=3.0, model="base", speakers=(Speaker("SPEAKER_00"),))
+    )
+    service.diarize_again(job.id, ME)
+    with pytest.raises(StageRunning):
+        service.name_speakers(job.id, {"SPEAKER_00": "Host"}, ME)
+    assert service.transcript(job.id, ME).speakers[0].name is None
 
 
 def test_counts_that_cannot_be_are_refused(house: House, service: Service, start_executor: StartExecutor) -> None:

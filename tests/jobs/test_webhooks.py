@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -55,7 +55,16 @@ class Post:
             lambda: self.now,
         )
 
-    def send(self, url: str, body: bytes, secrets: Sequence[str], message_id: str, timestamp: int) -> Receipt:
+    def send(
+        self,
+        url: str,
+        body: bytes,
+        secrets: Sequence[str],
+        message_id: str,
+        timestamp: int,
+        cancelled: Callable[[], bool],
+    ) -> Receipt:
+        assert not cancelled()
         self.sent.append((url, json.loads(body), tuple(secrets), message_id, timestamp))
         return self.answers.pop(0)
 
@@ -77,7 +86,7 @@ class Post:
 
     def round(self) -> list[DeliveryState]:
         """Deliver what is due."""
-        return [self.webhooks.deliver(delivery, draw) for delivery in self.webhooks.take_due(10)]
+        return [self.webhooks.deliver(delivery, draw, bool) for delivery in self.webhooks.take_due(10)]
 
 
 @pytest.fixture

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from harken.model.options import Task
 from harken.model.speakers import Speaker, Turn
@@ -174,3 +175,11 @@ class Transcript:
     def words(self) -> tuple[Word, ...]:
         """Every word of every segment; empty unless word times were asked for."""
         return tuple(word for segment in self.segments for word in segment.words)
+
+    def named(self, names: Mapping[str, str | None]) -> Transcript:
+        """The same with names for speakers by id; None takes a name away. What a voice was likened to is forgotten."""
+        speakers = (
+            replace(speaker, name=names[speaker.id], similarity=None) if speaker.id in names else speaker
+            for speaker in self.speakers
+        )
+        return replace(self, speakers=tuple(speakers))

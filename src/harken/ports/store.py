@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +59,12 @@ class Store(Protocol):
 
     def save_transcript(self, job_id: str, transcript: Transcript) -> None:
         """Save the transcript of a job that goes on, in place of an earlier one. Raises JobNotFound."""
+
+    def name_speakers(self, job_id: str, names: Mapping[str, str | None]) -> Transcript:
+        """Save names of speakers, by id, in a transcript, as :meth:`~harken.model.Transcript.named`.
+
+        Raises JobNotFound where there is no transcript.
+        """
 
     def complete(self, job_id: str, transcript: Transcript) -> Job:
         """Save the transcript, in place of an earlier one, and end the job.

@@ -30,8 +30,11 @@ class Receipt:
     """Seconds that the receiver asks to be left alone for."""
 
 
-Send = Callable[[str, bytes, Sequence[str], str, int], Receipt]
-"""Sends a body to a URL, signed with secrets, under a message's id, at a time in seconds. Blocking; raises nothing."""
+Send = Callable[[str, bytes, Sequence[str], str, int, Callable[[], bool]], Receipt]
+"""Sends a body to a URL, signed with secrets, under a message's id, at a time in seconds. Blocking.
+
+The last is asked several times a second whether to leave off; then, and only then, JobCancelled is raised.
+"""
 
 
 class WebhookStore(Protocol):

@@ -10,7 +10,7 @@ import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from harken.errors import JobNotFound
+from harken.errors import JobCancelled, JobNotFound
 from harken.model import Delivery
 from harken.service import Draw, Webhooks
 
@@ -39,7 +39,7 @@ class Courier:
         self._thread.start()
 
     def stop(self) -> None:
-        """Take no more, and wait for the tries that have begun."""
+        """Take no more, and leave off what has begun: it is tried again when its lease is over."""
         self._stopping.set()
         self._thread.join()
         self._pool.shutdown()
@@ -68,10 +68,12 @@ class Courier:
 
     def _deliver(self, delivery: Delivery) -> None:
         try:
-            state = self._webhooks.deliver(delivery, self._draw)
+            state = self._webhooks.deliver(delivery, self._draw, self._stopping.is_set)
             log.info("webhook %s of job %s: %s", delivery.id, delivery.job_id, state.value)
         except JobNotFound:
             log.info("webhook %s: its job is gone", delivery.id)
+        except JobCancelled:
+            log.info("webhook %s is put off: the server is stopping", delivery.id)
         except Exception:
             log.exception("webhook %s could not be tried", delivery.id)
         finally:

@@ -22,6 +22,7 @@ from harken.errors import (
     JobNotFinished,
     JobNotFound,
     StageNotFound,
+    StageRunning,
     VoiceExists,
     revive,
 )
@@ -106,6 +107,10 @@ class Service:
         if options.formatting is not None:
             options = options.but(formatting=self.texts.check(options.formatting))
         return options if caller is None else policy.admit(caller, options, self.catalog)
+
+    def admit(self, url: str, param: str) -> str:
+        """The form in which a URL is called. Raises InvalidOption or AddressRefused, which name the option."""
+        return self._admit(url, param)
 
     def submit(
         self,
@@ -410,6 +415,29 @@ class Service:
             )
         )
 
+    def name_speakers(self, job_id: str, names: Mapping[str, str | None], caller: Caller) -> Transcript:
+        """Say who the speakers of a completed job are, by their ids; None takes a name away. Every dialect tells it.
+
+        Raises:
+            JobNotFound, JobNotFinished: there is nobody to name.
+            StageRunning: it is being found out anew who speaks.
+            InvalidOption, Forbidden: nothing was changed.
+        """
+        policy.require(caller, Scope.TRANSCRIBE, Scope.TEXT)
+        job = self.job(job_id, caller)
+        transcript = self._store.transcript(job_id) if job.state is JobState.COMPLETED else None
+        if transcript is None:
+            raise JobNotFinished(f"job {job_id} is {job.state.value}; speakers have names once it has completed")
+        known = [speaker.id for speaker in transcript.speakers]
+        for name in names:
+            if name not in known:
+                whom = f"only {', '.join(known)}" if known else "since nobody was told apart in it"
+                raise InvalidOption(f"there is no speaker {name!r} in this recording, {whom}", param="speakers")
+        checked = {one: None if name is None else voice_name(name, "speakers") for one, name in names.items()}
+        if any(one.kind is StageKind.DIARIZE and not one.state.ended for one in self._stages.stages(job_id)):
+            raise StageRunning("it is being found out anew who speaks; give names when that is done")
+        return self._store.name_speakers(job_id, checked)
+
     def voices(self, caller: Caller) -> list[Voice]:
         """The caller's enrolled voices, by name. Raises Forbidden."""
         policy.require(caller, Scope.READ)
@@ -497,9 +525,9 @@ class Service:
         return revive(ended.error_code, ended.error_message or "it failed")
 
 
-def voice_name(name: str) -> str:
-    """``name`` as a voice has it. Raises InvalidOption."""
+def voice_name(name: str, param: str = "name") -> str:
+    """``name`` as a voice or a speaker has it. Raises InvalidOption, which blames ``param``."""
     name = name.strip()
     if not 0 < len(name) <= MAX_NAME or not name.isprintable():
-        raise InvalidOption(f"a voice has a name of 1 to {MAX_NAME} printable characters", param="name")
+        raise InvalidOption(f"a name has 1 to {MAX_NAME} printable characters", param=param)
     return name

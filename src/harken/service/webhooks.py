@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from harken.model import Delivery, DeliveryState, Job, Stage, Transcript, Try
+from harken.model import Delivery, DeliveryState, Job, Scope, Stage, Transcript, Try
 from harken.ports import Outbox, Receipt, Send, Stages, Store, WebhookStore
+from harken.service import policy
 from harken.service.nouns import Caller
 
 LEASE = 120.0
@@ -66,36 +67,46 @@ class Webhooks:
     def deliveries(
         self, caller: Caller, limit: int = 20, cursor: str | None = None, job_id: str | None = None
     ) -> Outbox:
-        """The caller's deliveries, newest first, with every try. Raises InvalidOption."""
+        """The caller's deliveries, newest first, with every try. Raises InvalidOption, Forbidden."""
+        policy.require(caller, Scope.READ)
         return self._store.deliveries(caller.id, limit, cursor, job_id)
 
     def delivery(self, delivery_id: str, caller: Caller) -> Delivery:
-        """One of them. Raises DeliveryNotFound."""
+        """One of them. Raises DeliveryNotFound, Forbidden."""
+        policy.require(caller, Scope.READ)
         return self._store.delivery(delivery_id, caller.id)
 
     def replay(self, delivery_id: str, caller: Caller) -> Delivery:
-        """Deliver it again now, and take its receiver for alive. Raises DeliveryNotFound."""
+        """Deliver it again now, and take its receiver for alive. Raises DeliveryNotFound, Forbidden."""
+        policy.require(caller, Scope.TRANSCRIBE, Scope.TEXT)
         return self._store.replay(delivery_id, caller.id)
 
     def secrets(self, caller: Caller) -> list[str]:
-        """What the caller's messages are signed with, the newest first."""
+        """What the caller's messages are signed with, the newest first. Raises Forbidden."""
+        # Who has a secret can speak as this server: that is more than reading.
+        policy.require(caller, Scope.TRANSCRIBE, Scope.TEXT)
         return self._store.secrets(caller.id)
 
     def rotate(self, caller: Caller) -> str:
-        """A new secret; for a day the old ones are signed with too."""
+        """A new secret; for a day the old ones are signed with too. Raises Forbidden."""
+        policy.require(caller, Scope.TRANSCRIBE, Scope.TEXT)
         return self._store.rotate(caller.id, OVERLAP)
 
     def take_due(self, limit: int) -> list[Delivery]:
         """Deliveries whose time has come, for :meth:`deliver`; nobody else gets them for :data:`LEASE` seconds."""
         return self._store.take_due(self._clock(), LEASE, limit)
 
-    def deliver(self, delivery: Delivery, draw: Draw) -> DeliveryState:
-        """Try it once, and note how it went. Raises what reading the job raises, and JobNotFound when it is gone."""
+    def deliver(self, delivery: Delivery, draw: Draw, stopping: Callable[[], bool]) -> DeliveryState:
+        """Try it once, and note how it went.
+
+        Raises what reading the job raises, JobNotFound when it is gone, and JobCancelled when ``stopping`` says so:
+        then it is tried again when the lease is over.
+        """
         job = self._jobs.job(delivery.job_id)
         body = draw(Ending(job, self._jobs.transcript(job.id), tuple(self._stages.stages(job.id))))
         began, clock = self._clock(), time.monotonic()
         secrets = self._store.secrets(delivery.owner)
-        receipt = self._send(delivery.url, body, secrets, delivery.id, int(began))
+        receipt = self._send(delivery.url, body, secrets, delivery.id, int(began), stopping)
         state, due = self._after(delivery, receipt)
         attempt = Try(began, round(time.monotonic() - clock, 3), state.value, receipt.status, receipt.reason)
         self._store.tried(delivery.id, attempt, state, due)

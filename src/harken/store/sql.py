@@ -7,7 +7,7 @@ Ends are final: every change names the states it may change in its WHERE. Knows 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -140,6 +140,18 @@ class SqlStore(Sql):
                 self._one(connection, job_id)
             else:
                 self._write_transcript(connection, job_id, transcript)
+
+    def name_speakers(self, job_id: str, names: Mapping[str, str | None]) -> Transcript:
+        """See :class:`~harken.ports.Store`."""
+        query = sa.select(transcripts.c.transcript).where(transcripts.c.job_id == job_id).with_for_update()
+        with writing(self._engine) as connection:
+            saved = connection.execute(query).scalar_one_or_none()
+            if saved is None:
+                raise not_found(job_id)
+            transcript = rows.load_transcript(saved).named(names)
+            self._write_transcript(connection, job_id, transcript)
+            connection.execute(jobs.update().where(jobs.c.id == job_id).values(updated=self._clock()))
+            return transcript
 
     def complete(self, job_id: str, transcript: Transcript) -> Job:
         """See :class:`~harken.ports.Store`."""

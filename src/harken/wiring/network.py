@@ -41,8 +41,10 @@ def sender(door: Guard) -> Send:
     """What sends webhooks."""
     states = {Outcome.DELIVERED: DeliveryState.DELIVERED, Outcome.FAILED: DeliveryState.WAITING}
 
-    def send(url: str, body: bytes, secrets: Sequence[str], message_id: str, timestamp: int) -> Receipt:
-        found = deliver(door, url, body, secrets, message_id=message_id, timestamp=timestamp)
+    def send(
+        url: str, body: bytes, secrets: Sequence[str], message_id: str, timestamp: int, cancelled: Callable[[], bool]
+    ) -> Receipt:
+        found = deliver(door, url, body, secrets, message_id=message_id, timestamp=timestamp, cancelled=cancelled)
         state = states.get(found.outcome, DeliveryState.FAILED)
         return Receipt(state, found.status, found.reason, found.retry_after)
 
