@@ -210,6 +210,25 @@ def test_accounts_without_a_balance_pay_nothing(books: Books, engine: sa.Engine)
     assert len(SqlAuditLog(engine).entries(10)) == 3
 
 
+def test_sums_of_old_entries_are_noted(books: Books, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harken.store.credits.LONG", 4)
+    balances: list[int] = []
+    for _ in range(9):
+        with engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE harken_credits SET created = created - 50000")
+        books.complete(books.entered(100, rates={"transcribe": 100}).id, MINUTE)
+        balances.append(books.balance or 0)
+    assert balances == [10_000 - 100 * number for number in range(1, 10)]
+    with engine.connect() as connection:
+        noted = connection.exec_driver_sql("SELECT value FROM harken_facts").scalars().all()
+        last = connection.exec_driver_sql("SELECT max(id) FROM harken_credits").scalar_one()
+    upto, total = (int(part) for part in noted[0].split(" "))
+    assert 0 < upto < last
+    entries = books.credits.entries("me", 100)
+    assert total == sum(entry.amount for entry in entries if entry.id <= upto)
+    assert balances[-1] == sum(entry.amount for entry in entries)
+
+
 def test_entries_are_listed_newest_first(books: Books) -> None:
     for number in range(5):
         books.credits.grant("me", number, f"Zoë {number}", BY)

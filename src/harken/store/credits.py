@@ -2,7 +2,8 @@
 """The ledger of credits in SQLite or PostgreSQL: entries that are added and never changed, and their sum.
 
 What is set aside and paid is written by those who enter and end work, in their own transactions; one piece of work has
-one entry of each kind, so that whoever ends it twice, or a job that is deleted while it ends, counts once.
+one entry of each kind, so that whoever ends it twice, or a job that is deleted while it ends, counts once. The sum of
+old entries is noted, to be spared their reading; what is noted can be made from the entries at any time.
 """
 
 from __future__ import annotations
@@ -15,10 +16,17 @@ from harken.errors import AccountNotFound, NotEnoughCredits
 from harken.model import AuditEntry, CreditEntry, CreditKind, Job, JobState, Quote, StageKind
 from harken.model.credits import due, heard, in_credits
 from harken.store import audit as log
-from harken.store.account_tables import accounts, credit_entries
+from harken.store.account_tables import accounts, credit_entries, facts
 from harken.store.base import Sql
 from harken.store.database import writing
 from harken.store.tables import stages
+
+LONG = 5000
+"""Entries from which on it takes too long to sum them all every time."""
+SETTLED = 24 * 3600.0
+"""Seconds that no transaction lasts."""
+_SUM = "credits of"
+"""What the sums of older entries are noted under, with the account's id."""
 
 
 def reserve(connection: sa.Connection, account: str, job_id: str, work: str, quote: Quote, now: float) -> None:
@@ -30,7 +38,9 @@ def reserve(connection: sa.Connection, account: str, job_id: str, work: str, quo
         return
     if not connection.execute(sa.select(accounts.c.metered).where(accounts.c.id == account)).scalar():
         return
-    balance = connection.execute(_sum(account)).scalar_one()
+    balance, length = _balance(connection, account)
+    if length > LONG:
+        _note_sum(connection, account, now)
     if balance < quote.least:
         what = "transcription" if work == job_id else "request"
         raise NotEnoughCredits(
@@ -77,10 +87,9 @@ class SqlCredits(Sql):
 
     def balance(self, account: str) -> int | None:
         """See :class:`~harken.ports.CreditStore`."""
-        metered = sa.select(accounts.c.id).where(accounts.c.id == account, accounts.c.metered).exists()
-        query = sa.select(metered.label("metered"), _sum(account).scalar_subquery().label("balance"))
-        row = self._read(query)[0]
-        return int(row.balance) if row.metered else None
+        with self._reader.connect() as connection:
+            metered = sa.select(accounts.c.metered).where(accounts.c.id == account)
+            return _balance(connection, account)[0] if connection.execute(metered).scalar() else None
 
     def entries(self, account: str, limit: int, before: int | None = None) -> list[CreditEntry]:
         """See :class:`~harken.ports.CreditStore`."""
@@ -100,7 +109,7 @@ class SqlCredits(Sql):
             self._meter(connection, account, metered=True)
             _enter(connection, account, CreditKind.GRANT, amount, self._clock(), note=note)
             log.write(connection, audit, self._clock())
-            return int(connection.execute(_sum(account)).scalar_one())
+            return _balance(connection, account)[0]
 
     def unlimited(self, account: str, audit: AuditEntry) -> None:
         """See :class:`~harken.ports.CreditStore`."""
@@ -125,9 +134,42 @@ def _reserved(connection: sa.Connection, work: str) -> sa.Row[Any] | None:
     return connection.execute(query).one_or_none()
 
 
-def _sum(account: str) -> sa.Select[Any]:
+def _balance(connection: sa.Connection, account: str) -> tuple[int, int]:
+    """The sum of an account's entries, and how many of them had to be read for it."""
+    upto, noted = _noted(connection, account)
     total = sa.func.coalesce(sa.func.sum(credit_entries.c.amount), 0)
-    return sa.select(sa.cast(total, sa.BigInteger)).where(credit_entries.c.account == account)
+    query = sa.select(sa.cast(total, sa.BigInteger).label("total"), sa.func.count().label("length")).where(
+        credit_entries.c.account == account, credit_entries.c.id > upto
+    )
+    row = connection.execute(query).one()
+    return noted + int(row.total), int(row.length)
+
+
+def _noted(connection: sa.Connection, account: str) -> tuple[int, int]:
+    """Up to which entry the sum was noted, and that sum."""
+    found = connection.execute(sa.select(facts.c.value).where(facts.c.name == f"{_SUM} {account}")).scalar()
+    upto, _, total = (found or "0 0").partition(" ")
+    return int(upto), int(total)
+
+
+def _note_sum(connection: sa.Connection, account: str, now: float) -> None:
+    """Note the sum of an account's older entries, of which nothing can change any more, to be spared their reading.
+
+    The newest are left out: an entry that has been numbered may not have been committed.
+    """
+    upto, noted = _noted(connection, account)
+    query = sa.select(sa.func.max(credit_entries.c.id).label("upto"), sa.func.sum(credit_entries.c.amount)).where(
+        credit_entries.c.account == account, credit_entries.c.id > upto
+    )
+    older = sa.select(sa.func.max(credit_entries.c.id)).where(
+        credit_entries.c.account == account, credit_entries.c.id > upto, credit_entries.c.created < now - SETTLED
+    )
+    row = connection.execute(query.where(credit_entries.c.id <= older.scalar_subquery())).one()
+    if row.upto is None:
+        return
+    name, value = f"{_SUM} {account}", f"{row.upto} {noted + int(row[1])}"
+    if connection.execute(facts.update().where(facts.c.name == name).values(value=value)).rowcount == 0:
+        connection.execute(facts.insert().values(name=name, value=value))
 
 
 def _enter(
