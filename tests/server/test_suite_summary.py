@@ -140,6 +140,7 @@ BAD: list[tuple[bytes | dict[str, Any], str]] = [
     ({"transcript": [{"start": 0, "end": 1, "text": "a", "speaker": 7}]}, "transcript[0].speaker"),
     ({"transcript": [{"start": 0, "end": 1, "text": "a", "speaker": "x" * 101}]}, "transcript[0].speaker"),
     ({"full_text": 7}, "full_text: "),
+    ({"full_text": "a " * 1_000_001}, "full_text: "),
     ({"full_text": FULL, "format": "sonnet"}, "format: "),
     ({"full_text": FULL, "format": ["paragraph"]}, "format: "),
     ({"full_text": FULL, "max_length": 0}, "max_length: "),
@@ -184,9 +185,9 @@ def test_bodies_have_an_end(server: Running, monkeypatch: pytest.MonkeyPatch) ->
 def test_transcripts_have_an_end(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     values = b'{"x": [' + b"[]," * 600_000 + b"[]]}"
     assert "1000000 values" in problem(ask(server, content=values), 413)
+    assert "20000 items" in problem(ask(server, {"transcript": [SAID[0]] * 20_001}), 413)
     monkeypatch.setattr(given, "MOST_SEGMENTS", 3)
-    assert "3 segments" in problem(ask(server, {"transcript": [*SAID, SAID[0]]}), 413)
-    assert "3 segments" in problem(ask(server, {"full_text": FULL + " And so on."}), 413)
+    assert "3 sentences" in problem(ask(server, {"full_text": FULL + " And so on."}), 413)
     assert not server.backend.submissions
     begin(server, {"transcript": SAID, "full_text": FULL})
 

@@ -25,8 +25,8 @@ IDLE_SECONDS = 60.0
 """How long a client may send nothing."""
 MOST_VALUES = 1_000_000
 """Numbers, texts, lists and objects in a document, about: what it takes in memory goes by them, not by its bytes."""
-_PARSING = threading.Lock()
-"""Still that is many times its bytes: one at a time is made."""
+ONE_AT_A_TIME = threading.RLock()
+"""Still that is many times its bytes: held while one is made, and by who makes more of it."""
 
 
 async def fields(request: Request) -> Fields:
@@ -63,12 +63,14 @@ def document(body: bytes, kind: type[Body]) -> Body:
     if sum(body.count(mark) for mark in (b",", b"[", b"{")) > MOST_VALUES:
         raise UploadTooLarge(f"the body holds more than {MOST_VALUES} values")
     try:
-        with _PARSING:
+        with ONE_AT_A_TIME:
             return kind.model_validate_json(body if body.strip() else b"{}")
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         if first["type"] == "json_invalid" or not first["loc"]:
             raise InvalidRequest(f"the body must be a JSON object: {first['msg']}") from None
+        if first["type"] == "too_long":
+            raise UploadTooLarge(f"{first['loc'][-1]}: {first['msg']}") from None
         name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in first["loc"])[1:]
         raise InvalidOption(f"{name}: {first['msg']}", param=name) from None
 

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from harken.server.dialects.openai.text_answers import WrittenText
+
 Kind = Literal["diarize", "summarise", "format", "chat"]
 """What is done with a transcript."""
 
@@ -197,34 +199,6 @@ class JobError(BaseModel):
 
     code: str
     message: str
-
-
-class TextSource(BaseModel):
-    """A segment that a text rests on, by its place in the transcript, from 0; in seconds."""
-
-    index: int
-    start: float
-    end: float
-
-
-class TextUsage(BaseModel):
-    """Tokens; estimates where nobody counts them."""
-
-    prompt_tokens: int
-    completion_tokens: int
-    total_tokens: int
-
-
-class WrittenText(BaseModel):
-    """A summary, a text after an instruction, or an answer."""
-
-    text: str
-    model: str
-    generated: bool = Field(description="Whether a language model wrote it; if not, every sentence was said so")
-    topics: list[str]
-    sources: list[TextSource]
-    warnings: list[str]
-    usage: TextUsage
 
 
 class TranscriptionStage(BaseModel):

@@ -24,8 +24,10 @@ from harken.text.spoken import transcript_of
 
 MOST_BYTES = 8 * 1024 * 1024
 """Of a body: some seven hours of talk with a time for every word."""
+MOST_CHARACTERS = 2_000_000
+"""Of a full text: a day of talk."""
 MOST_SEGMENTS = 20_000
-"""Or sentences: a day of talk."""
+"""Or sentences: the same."""
 _OURS = frozenset({"id", "speaker_confidence", "start_display", "end_display", "words"})
 """What segments of results have beside: nothing to warn of."""
 
@@ -44,14 +46,15 @@ class GivenSegment(Strict):
 class GivenText(Strict):
     """What was said: `transcript`, `full_text`, or both."""
 
-    transcript: list[GivenSegment] | None = Field(None, fail_fast=True, description="Segments, as results have them")
-    full_text: str | None = None
+    transcript: list[GivenSegment] | None = Field(
+        None, fail_fast=True, max_length=MOST_SEGMENTS, description="Segments, as results have them"
+    )
+    full_text: str | None = Field(None, max_length=MOST_CHARACTERS)
     model_name: str | None = Field(None, description="A name of `/api/chat/models`; the default is the server's")
 
     def spoken(self) -> Transcript:
         """As a transcript, in the order of time. Raises InvalidOption where there is nothing in it, UploadTooLarge."""
         given = self.transcript or []
-        _check(len(given))
         for place, one in enumerate(given):
             if one.end < one.start:
                 raise InvalidOption(f"transcript[{place}].end is before its start", param=f"transcript[{place}].end")
@@ -60,7 +63,8 @@ class GivenText(Strict):
         found = transcript_of(segments, self.full_text or "")
         if not any(segment.text.strip() for segment in found.segments):
             raise InvalidOption("send transcript or full_text: there are no words in what was sent", param="transcript")
-        _check(len(found.segments))
+        if len(found.segments) > MOST_SEGMENTS:
+            raise UploadTooLarge(f"full_text has more than {MOST_SEGMENTS} sentences")
         names = dict.fromkeys(one.speaker for one in found.segments if one.speaker is not None)
         if len(names) < 2:
             return found
@@ -87,23 +91,15 @@ async def enter(
     body = await bodies.whole(request, MOST_BYTES)
 
     def make() -> tuple[Job, Stage]:
-        given = bodies.document(body, kind)
-        return desk.service.texts.write(
-            given.spoken(),
-            given.task(given.model_name),
-            desk.caller(request),
-            idempotency_key=key,
-            warnings=unknown(given, lists, _OURS),
-        )
+        with bodies.ONE_AT_A_TIME:
+            given = bodies.document(body, kind)
+            spoken, task, warnings = given.spoken(), given.task(given.model_name), unknown(given, lists, _OURS)
+            del given
+        return desk.service.texts.write(spoken, task, desk.caller(request), idempotency_key=key, warnings=warnings)
 
     job, stage = await desk.work(make)
     request.state.headers[JOB] = job.id
     return job, stage
-
-
-def _check(segments: int) -> None:
-    if segments > MOST_SEGMENTS:
-        raise UploadTooLarge(f"there are more than {MOST_SEGMENTS} segments or sentences in what was sent")
 
 
 def _joining(text: str) -> str:
