@@ -45,7 +45,9 @@ def live() -> Iterator[Live]:
 
         def open_socket(server: Running, job: str, **options: Any) -> ClientConnection:
             url = options.pop("url", f"ws://127.0.0.1:{server.port}/api/transcribe/live/{job}")
-            connection: ClientConnection = stack.enter_context(connect(url, proxy=None, **options))
+            connection: ClientConnection = stack.enter_context(
+                connect(url, proxy=None, open_timeout=PATIENCE, ping_interval=None, **options)
+            )
             return connection
 
         yield open_socket
@@ -161,7 +163,10 @@ def test_many_hear_the_same(server: Running) -> None:
     url = f"ws://127.0.0.1:{server.port}/api/transcribe/live/{job}"
 
     async def listen() -> tuple[list[Message], int | None]:
-        async with asyncio.timeout(PATIENCE * 3), connect_async(url, proxy=None) as connection:
+        async with (
+            asyncio.timeout(PATIENCE * 3),
+            connect_async(url, proxy=None, open_timeout=None, ping_interval=None) as connection,
+        ):
             told = [json.loads(message) async for message in connection]
             return told, connection.close_code
 
