@@ -24,9 +24,11 @@ from harken.errors import (
     TextUnavailable,
     TextUnusable,
 )
-from harken.model import JobState, Lane
+from harken.model import JobState, Lane, Message
 from harken.server.dialects.suite import text_shapes
 from harken.server.dialects.suite.text_schema import SuiteAnswer, SuiteChatModels
+from harken.text import endpoint
+from harken.text.wire import Wire
 
 if TYPE_CHECKING:
     from tests.server.conftest import Running, Serve
@@ -140,6 +142,26 @@ def test_a_model_that_fails(server: Running, failure: HarkenError, status: int, 
     assert problem(answer, status) == failure.message
     assert answer.headers.get("retry-after") == (None if pause is None else str(pause))
     assert jobs(server) == []
+
+
+def test_nobody_is_told_where_the_model_is(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(endpoint, "_PAUSES", ())
+    address = "127.0.0.1:9"
+    model = endpoint.Endpoint(Wire(f"http://{address}/v1", None, timeout=5, direct=True), "theirs", 4096)
+    with pytest.raises(TextUnavailable, match="127") as caught:
+        model.complete([Message("user", "hello")], temperature=0, max_tokens=5)
+    server.backend.unwritten = caught.value
+    job = httpx.post(f"{server.url}/api/summary/", json={"full_text": "Hello there."}).json()["job_id"]
+    until(lambda: httpx.get(f"{server.url}/api/summary/status/{job}").json()["status"] == "failed")
+    answers = [
+        ask(server, json=BODY),
+        httpx.get(f"{server.url}/api/summary/{job}"),
+        httpx.get(f"{server.url}/api/summary/status/{job}"),
+        httpx.get(f"{server.url}/v1/transcription-jobs/{job}"),
+    ]
+    for answer in answers:
+        assert "127.0.0" not in answer.text + str(answer.headers), answer.text
+    assert "does not answer" in problem(answers[0], 503)
 
 
 def hold(server: Running, **headers: str) -> socket.socket:

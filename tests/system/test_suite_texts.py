@@ -161,6 +161,7 @@ def test_a_model_that_fails_is_asked_again(http: httpx.Client, chat: ChatServer)
     until(lambda: http.get(f"/api/summary/status/{job}").json()["status"] == "failed")
     why = http.get(f"/api/summary/status/{job}").json()["message"]
     assert "HARKEN_LLM_API_KEY" in why
+    assert chat.host not in why
     assert problem(http.get(f"/api/summary/{job}"), 500) == why
     asked = {"transcript": SAID, "messages": [{"role": "user", "content": "What?"}]}
     assert problem(http.post("/api/chat/", json=asked), 502) == why

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from tests.text.chat_server import KEY, Answer, Asked, ChatServer, refusal
 
-from harken.errors import TextBusy, TextMisconfigured, TextTooLong, TextUnavailable
+from harken.errors import TextBusy, TextMisconfigured, TextTooLong, TextUnavailable, TextUnusable
 from harken.model.texts import Message
 from harken.text.endpoint import Endpoint
 from harken.text.provider import Completion
@@ -97,7 +97,7 @@ def test_a_conversation(working: ChatServer) -> None:
         refusal(429, "slow down", Retry_After="0.05"),
         refusal(503, "loading", Retry_After="0"),
         refusal(500, "boom"),
-        Answer(b"", cut=0),
+        Answer(b"{}", cut=0),
         Answer(b'{"choices": [{"mess', cut=10),
         Answer(b"\x00\xff rubbish in place of JSON"),
         Answer(b"<html>Bad Gateway</html>", 502),
@@ -127,8 +127,8 @@ def test_an_answer_that_is_cut_is_asked_for_again(working: ChatServer, answers: 
         (refusal(429, "slow down", Retry_After="3600"), TextBusy, 1),
         (refusal(429, "slow down", Retry_After="0"), TextBusy, 3),
         (refusal(500, "boom"), TextUnavailable, 3),
-        (Answer(b"", cut=0), TextUnavailable, 3),
-        (Answer(b"rubbish"), TextUnavailable, 3),
+        (Answer(b"{}", cut=0), TextUnavailable, 3),
+        (Answer(b"rubbish"), TextUnusable, 3),
         (Answer(gate=threading.Event()), TextUnavailable, 1),
     ],
     ids=["429 for an hour", "429", "500", "closed", "rubbish", "time-out"],

@@ -146,7 +146,7 @@ class StageRuns:
                 raise LeftOff from error
             raise
         except HarkenError as error:
-            log.info("stage %s of job %s failed: %s: %s", stage.kind.value, job.id, error.code, error.message)
+            log.info("stage %s of job %s failed: %s: %s", stage.kind.value, job.id, error.code, error)
             self._hands.patiently(self._stages.fail, stage_id, error.code, error.message)
         except (OSError, *AWAY):
             raise

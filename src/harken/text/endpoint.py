@@ -3,7 +3,8 @@
 
 Servers differ in what they take. What one refuses is left out or said otherwise, and remembered: a JSON schema becomes
 a JSON object and then a plain request, ``max_tokens`` becomes ``max_completion_tokens``. Nothing is retried that would
-only fail again. When the server fails, that is the answer: nothing else is asked in its place.
+only fail again. When the server fails, that is the answer: nothing else is asked in its place. Where the server is,
+and what it says itself, is for whoever runs the machine, and in the detail of an error alone.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from harken.errors import (
     TextRefused,
     TextTooLong,
     TextUnavailable,
+    TextUnusable,
 )
 from harken.model import Message, Usage
 from harken.text.provider import IDLE, Completion
@@ -88,7 +90,7 @@ class Endpoint:
             except _Again as failure:
                 pause = next(tries, None)
                 if pause is None:
-                    if isinstance(failure.error, TextUnavailable) and self._step_down(body):
+                    if isinstance(failure.error, TextUnavailable | TextUnusable) and self._step_down(body):
                         tries = iter(())
                         continue
                     raise failure.error from None
@@ -98,7 +100,7 @@ class Endpoint:
         try:
             return self._wire.post("/chat/completions", body, cancelled)
         except Broken as error:
-            raise _Again(TextUnavailable(str(error))) from None
+            raise _Again(TextUnavailable("the language model's server does not answer", detail=str(error))) from None
 
     def _body(
         self, messages: Sequence[Message], temperature: float, max_tokens: int, schema: dict[str, Any] | None
@@ -141,31 +143,40 @@ class Endpoint:
 
     def _fail(self, reply: Reply) -> NoReturn:
         code, text = _told(reply)
-        host, status = self._wire.host, reply.status
-        said = f"{host} answers {status}" + (f": {self._wire.redacted(text)[:_SHOWN]}" if text else "")
+        status = reply.status
+        said = self._said(reply, text)
+        told = f"the language model's server answers {status}"
         if status in {401, 403}:
             # Its own words may repeat the key.
-            raise TextMisconfigured(f"{host} answers {status}: it does not take the key in HARKEN_LLM_API_KEY")
+            raise TextMisconfigured(f"{told}: it does not take the key in HARKEN_LLM_API_KEY", detail=self._wire.host)
         if status == 404:
             raise TextMisconfigured(
-                f"{host} has no model {self._name!r}, or no /chat/completions below HARKEN_LLM_BASE_URL (which often "
-                f"ends with /v1)"
+                f"the language model's server has no model {self._name!r}, or no /chat/completions below "
+                f"HARKEN_LLM_BASE_URL (which often ends with /v1)",
+                detail=said,
             )
         if status == 413 or _too_long(code, text):
-            raise TextTooLong(f"{said}. Set HARKEN_LLM_CONTEXT to what the model really reads")
+            raise TextTooLong(
+                "the language model does not read as much; HARKEN_LLM_CONTEXT must say how much it does",
+                detail=said,
+            )
         if _filtered(code):
-            raise TextRefused(f"{host} will not answer this: a content filter stopped it")
+            raise TextRefused("the language model will not answer this: a content filter stopped it", detail=said)
         if status == 429 and code == "insufficient_quota":
-            raise TextMisconfigured(f"{host} answers 429: the account has no quota left")
+            raise TextMisconfigured(f"{told}: the account has no quota left", detail=said)
         if status == 429 or (status == 503 and "Retry-After" in reply.headers):
             raise self._busy(reply)
         if status in {408, 409, 425} or status >= 500:
-            raise _Again(TextUnavailable(said))
-        raise TextMisconfigured(said)
+            raise _Again(TextUnavailable(told, detail=said))
+        raise TextMisconfigured(f"{told}; its words are in the log", detail=said)
+
+    def _said(self, reply: Reply, text: str) -> str:
+        """What a server says for itself."""
+        return f"{self._wire.host} answers {reply.status}" + (f": {self._wire.redacted(text)[:_SHOWN]}" if text else "")
 
     def _busy(self, reply: Reply) -> Exception:
         wait = _retry_after(reply.headers.get("Retry-After"))
-        error = TextBusy(f"{self._wire.host} has no room for now; try again later")
+        error = TextBusy("the language model's server has no room for now; try again later", detail=self._wire.host)
         if wait is not None:
             error.retry_after = max(1.0, wait)
             if wait > _PATIENCE:
@@ -196,8 +207,12 @@ class Endpoint:
     def _no_completion(self, reply: Reply) -> NoReturn:
         """For a reply with status 200 that is none; some gateways put an error there."""
         _, text = _told(reply)
-        why = self._wire.redacted(text)[:_SHOWN] or "with something that is no chat completion"
-        raise _Again(TextUnavailable(f"{self._wire.host} answers {why}"))
+        said = self._said(reply, text)
+        if text:
+            raise _Again(TextUnavailable("the language model's server answers with an error", detail=said))
+        raise _Again(
+            TextUnusable("the language model's server answers with something that is no chat completion", detail=said)
+        )
 
 
 def _text(content: object) -> str:

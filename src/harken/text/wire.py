@@ -21,7 +21,7 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from harken.errors import InvalidOption, JobCancelled, TextMisconfigured, TextUnavailable
+from harken.errors import InvalidOption, JobCancelled, TextMisconfigured, TextUnavailable, TextUnusable
 from harken.models.http import explain
 
 _CONNECT = 10.0
@@ -42,7 +42,7 @@ class Reply:
 
 
 class Broken(Exception):
-    """There was no connection, or it broke off; the text says why, for people."""
+    """There was no connection, or it broke off; the text says why, for whoever runs the machine."""
 
 
 class Wire:
@@ -64,7 +64,7 @@ class Wire:
 
     @property
     def host(self) -> str:
-        """For messages."""
+        """For whoever runs the machine: no client is told where the server is."""
         return self._parts.netloc
 
     def redacted(self, text: str) -> str:
@@ -76,7 +76,8 @@ class Wire:
 
         Raises:
             Broken: the connection failed.
-            TextUnavailable: it did not come in time, or is too large.
+            TextUnavailable: it did not come in time.
+            TextUnusable: it is too large.
             TextMisconfigured: the server sends us elsewhere.
             JobCancelled: ``cancelled`` became true.
         """
@@ -89,18 +90,27 @@ class Wire:
                 if cancelled():
                     raise JobCancelled("the text was not wanted any more")
                 if time.monotonic() > until:
-                    raise TextUnavailable(f"{self.host} did not answer within {self._timeout:g} s")
+                    raise self._late()
         finally:
             exchange.give_up()
         if exchange.reply is None:
             if isinstance(exchange.error, requests.Timeout):
-                raise TextUnavailable(f"{self.host} did not answer within {self._timeout:g} s")
+                raise self._late()
             if exchange.error is None:
-                raise TextUnavailable(f"{self.host} answers with more than {_LARGEST} bytes")
-            raise Broken(f"the language model's server failed: {self.redacted(explain(exchange.error))}")
+                told = f"the language model's server answers with more than {_LARGEST} bytes"
+                raise TextUnusable(told, detail=self.host)
+            raise Broken(f"{self.host}: {self.redacted(explain(exchange.error))}")
         if 300 <= exchange.reply.status < 400:
-            raise TextMisconfigured(f"{self.host} redirects to another address; set HARKEN_LLM_BASE_URL to that one")
+            raise TextMisconfigured(
+                "the language model's server redirects to another address; set HARKEN_LLM_BASE_URL to that one",
+                detail=self.host,
+            )
         return exchange.reply
+
+    def _late(self) -> TextUnavailable:
+        return TextUnavailable(
+            f"the language model's server did not answer within {self._timeout:g} s", detail=self.host
+        )
 
     def _sign(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         # Given as auth even without a key: else requests would send what a netrc file has for the host.
