@@ -19,6 +19,7 @@ from harken.asr.coverage import NEAR, uncovered
 from harken.asr.decoding import Decoder, Encoded
 from harken.asr.detection import among, candidates, weigh
 from harken.asr.engine import Context, Samples, WindowAudio, heard_seconds, language_shares
+from harken.asr.hotwords import HotWords
 from harken.asr.languages import LANGUAGES
 from harken.asr.quality import Reading
 from harken.asr.searching import Clip, Searcher
@@ -31,7 +32,7 @@ PASSES = 3
 """Times that a window is listened to at most, each over what the one before left out."""
 
 PROMPT_TOKENS = 223
-"""Tokens of earlier text, prompt and vocabulary at most: half of the decoder's positions, less one."""
+"""Tokens of earlier text and prompt at most: half of the decoder's positions, less one."""
 
 
 @dataclass(slots=True)
@@ -61,6 +62,7 @@ class WhisperRecognizer:
         self._tokens = WhisperTokens(folder)
         self._decoder = Decoder(folder, device=device, compute_type=compute_type, threads=threads)
         self._searcher = Searcher(self._decoder, self._tokens)
+        self._hot_words = HotWords(self._decoder, self._tokens)
 
     def close(self) -> None:
         """Free the weights."""
@@ -121,6 +123,18 @@ class WhisperRecognizer:
                 heard[clip.index] = _Heard(language, probability)
         searched = [self._clip(clip, heard[clip.index].language, options, context) for clip in clips]
         found = self._searcher.search(encoded, searched, options)
+        if options.vocabulary:
+            for row, clip in enumerate(clips):
+                language = heard[clip.index].language
+                found[row] = self._hot_words.weigh(
+                    encoded,
+                    row,
+                    found[row],
+                    self._start(language, options),
+                    language,
+                    clip.window.duration,
+                    options.vocabulary,
+                )
         texts: list[list[Segment]] = []
         for clip, reading in zip(clips, found, strict=True):
             result = heard[clip.index]
@@ -162,15 +176,13 @@ class WhisperRecognizer:
         return Clip(clip.samples, self._prompt(language, options, context), language, spoken)
 
     def _prompt(self, language: str, options: Options, context: Context) -> list[int]:
-        before: list[int] = []
-        if options.vocabulary:
-            before += self._tokens.encode(" " + ", ".join(options.vocabulary))[:PROMPT_TOKENS]
         said = " ".join(part.strip() for part in (options.prompt, context.text) if part)
-        if said and len(before) < PROMPT_TOKENS:
-            before += self._tokens.encode(" " + said)[-(PROMPT_TOKENS - len(before)) :]
-        prompt = [self._tokens.previous, *before] if before else []
-        prompt += self._tokens.start_sequence(language if self._decoder.multilingual else None, options.task)
+        prompt = [self._tokens.previous, *self._tokens.encode(" " + said)[-PROMPT_TOKENS:]] if said else []
+        prompt += self._start(language, options)
         return [*prompt, self._tokens.no_timestamps] if options.without_timestamps else prompt
+
+    def _start(self, language: str, options: Options) -> list[int]:
+        return self._tokens.start_sequence(language if self._decoder.multilingual else None, options.task)
 
     def _segments(self, clip: _Clip, reading: Reading, language: str) -> tuple[list[Segment], list[Dropped]]:
         """A clip's text as segments with times in the recording, and what of it is not believed."""
@@ -229,7 +241,7 @@ class WhisperRecognizer:
             alignment = self._decoder.align(
                 encoded,
                 row,
-                self._tokens.start_sequence(language if self._decoder.multilingual else None, options.task),
+                self._start(language, options),
                 [token for segment in segments for token in segment.tokens],
                 window.duration,
             )
