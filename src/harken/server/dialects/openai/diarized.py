@@ -12,7 +12,8 @@ from itertools import count
 from typing import Any
 
 from harken.model import Job, Segment, Transcript, Word
-from harken.server.dialects.openai.figures import duration_usage, figure, seconds
+from harken.server.dialects.openai.figures import duration_usage
+from harken.server.figures import figure, seconds
 from harken.text.labels import label_by_id
 
 UNKNOWN = "unknown"

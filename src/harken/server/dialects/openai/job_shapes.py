@@ -8,7 +8,7 @@ from typing import Any
 
 from harken.model import Job, Stage, TextResult, Voice
 from harken.server.dialects.openai.fields import View
-from harken.server.dialects.openai.figures import figure, seconds
+from harken.server.figures import figure, seconds
 
 
 def job_shape(job: Job, stages: Sequence[Stage] | None = None) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from harken.model import Job, Segment, Transcript, Word, plain
 from harken.models.catalog import Catalog
 from harken.server.dialects.openai import diarized
 from harken.server.dialects.openai.fields import View
-from harken.server.dialects.openai.figures import duration_usage, figure, seconds
+from harken.server.dialects.openai.figures import duration_usage
+from harken.server.figures import figure, seconds
 from harken.server.problems import Problem
 from harken.text import render
 

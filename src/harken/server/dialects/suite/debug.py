@@ -14,6 +14,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from harken.model import Job, Stage, WindowResult
+from harken.server import figures
 from harken.server.desk import Desk, known
 from harken.server.dialects.suite import schema, shapes
 from harken.server.dialects.suite.transcribe import PREFIX
@@ -48,14 +49,14 @@ def _report(job: Job, stages: Sequence[Stage], windows: Sequence[tuple[int, Wind
     end = job.ended or now
     return {
         "job_id": job.id,
-        "status": shapes.status(job.state),
+        "status": figures.status(job.state),
         "state": job.state.value,
         "stage": None if job.stage is None else job.stage.value,
-        "progress": shapes.percent(job.progress),
+        "progress": figures.percent(job.progress),
         "message": shapes.message(job),
         "cached_segments": len(heard),
-        "latest_time": shapes.seconds(max((segment.end for segment in heard), default=0.0)),
-        "audio_duration": None if job.duration is None else shapes.seconds(job.duration),
+        "latest_time": figures.seconds(max((segment.end for segment in heard), default=0.0)),
+        "audio_duration": None if job.duration is None else figures.seconds(job.duration),
         "audio_kept": job.audio is not None,
         "audio_bytes": job.size,
         "model": job.options.model,
@@ -69,8 +70,8 @@ def _report(job: Job, stages: Sequence[Stage], windows: Sequence[tuple[int, Wind
         "updated_at": job.updated,
         "ended_at": job.ended,
         "deadline": job.deadline,
-        "queued_seconds": shapes.seconds((job.started or end) - job.created),
-        "processing_seconds": None if job.started is None else shapes.seconds(end - job.started),
+        "queued_seconds": figures.seconds((job.started or end) - job.created),
+        "processing_seconds": None if job.started is None else figures.seconds(end - job.started),
         "stages": [_stage(stage, now) for stage in stages],
         "windows": _windows(windows),
         "error": None if job.error_code is None else {"code": job.error_code, "message": job.error_message or ""},
@@ -79,12 +80,12 @@ def _report(job: Job, stages: Sequence[Stage], windows: Sequence[tuple[int, Wind
 
 
 def _stage(stage: Stage, now: float) -> dict[str, Any]:
-    took = None if stage.started is None else shapes.seconds((stage.ended or now) - stage.started)
+    took = None if stage.started is None else figures.seconds((stage.ended or now) - stage.started)
     return {
         "kind": stage.kind.value,
         "status": stage.state.value,
-        "progress": shapes.percent(stage.progress),
-        "waited_seconds": None if stage.started is None else shapes.seconds(stage.started - stage.created),
+        "progress": figures.percent(stage.progress),
+        "waited_seconds": None if stage.started is None else figures.seconds(stage.started - stage.created),
         "took_seconds": took,
         "attempts": stage.attempts,
         "error": stage.error_message,
@@ -101,8 +102,8 @@ def _windows(windows: Sequence[tuple[int, WindowResult]]) -> dict[str, Any]:
         "latest": [
             {
                 "index": index,
-                "start": shapes.seconds(result.window.start),
-                "end": shapes.seconds(result.window.end),
+                "start": figures.seconds(result.window.start),
+                "end": figures.seconds(result.window.end),
                 "segments": len(result.segments),
                 "language": result.language,
             }

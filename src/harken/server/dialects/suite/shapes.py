@@ -10,6 +10,7 @@ from typing import Any
 
 from harken.model import Job, JobState, Segment, Transcript, Word
 from harken.models.catalog import Catalog
+from harken.server.figures import percent, seconds, status
 from harken.server.problems import Problem
 from harken.text.labels import label_by_id
 from harken.text.render import clock
@@ -18,18 +19,7 @@ CHUNK = 30.0
 """Seconds of a recording that progress is told by."""
 MEGABYTE = 1_000_000
 
-_STATUS = {JobState.COMPLETED: "completed", JobState.FAILED: "failed", JobState.CANCELLED: "failed"}
 _STAGES = {"diarize": "Finding out who speaks", "summarise": "Writing the summary", "format": "Writing the text anew"}
-
-
-def status(state: JobState) -> str:
-    """One of processing, completed, failed: a job that waits is processing, one that was cancelled has failed."""
-    return _STATUS.get(state, "processing")
-
-
-def percent(progress: float) -> int:
-    """0 to 100; 100 only when all is done."""
-    return math.floor(100 * progress + 1e-9)
 
 
 def chunks(job: Job) -> dict[str, int]:
@@ -86,11 +76,6 @@ def started(job: Job) -> dict[str, Any]:
     """The answer to a new job."""
     told = {"job_id": job.id, "status": status(job.state), "message": message(job)}
     return {**told, "warnings": list(job.warnings)} if job.warnings else told
-
-
-def seconds(value: float) -> float:
-    """To the millisecond."""
-    return round(value, 3)
 
 
 def segment_shape(segment: Segment, called: Mapping[str, str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from harken.model import Job, JobState, Segment, Stage, TextResult, Transcript
+from harken.server import figures
 from harken.server.dialects.suite import shapes
 from harken.text import extractive, words
 from harken.text.labels import label_by_id
@@ -28,12 +29,12 @@ def message(stage: Stage) -> str:
     """What is being done, or what became of it, for people."""
     if stage.state is JobState.FAILED:
         return stage.error_message or "The summary failed"
-    return _MESSAGES.get(stage.state, f"Writing the summary ({shapes.percent(stage.progress)}%)")
+    return _MESSAGES.get(stage.state, f"Writing the summary ({figures.percent(stage.progress)}%)")
 
 
 def started(job: Job, stage: Stage) -> dict[str, Any]:
     """The answer to a new summary."""
-    told = {"job_id": job.id, "status": shapes.status(stage.state), "message": message(stage)}
+    told = {"job_id": job.id, "status": figures.status(stage.state), "message": message(stage)}
     return {**told, "warnings": list(job.warnings)} if job.warnings else told
 
 
@@ -41,9 +42,9 @@ def status(job: Job, stage: Stage | None) -> dict[str, Any]:
     """How a summary stands; without a stage its recording has yet to be transcribed, or never will be."""
     state, progress = (job.state, 0.0) if stage is None else (stage.state, stage.progress)
     return {
-        "status": shapes.status(state),
+        "status": figures.status(state),
         "message": shapes.message(job) if stage is None else message(stage),
-        "progress": shapes.percent(progress),
+        "progress": figures.percent(progress),
     }
 
 
@@ -76,8 +77,8 @@ def _beside(job: Job, result: TextResult) -> dict[str, Any]:
         "sources": [
             {
                 "index": source.index,
-                "start": shapes.seconds(source.start) if timed else None,
-                "end": shapes.seconds(source.end) if timed else None,
+                "start": figures.seconds(source.start) if timed else None,
+                "end": figures.seconds(source.end) if timed else None,
             }
             for source in result.sources
         ],
