@@ -246,7 +246,12 @@ def test_jobs_without_a_summary(server: Running) -> None:
 def test_a_recording_whose_summary_was_asked_for_is_read_here(server: Running, recording: bytes) -> None:
     job = start(server)
     until(lambda: server.backend.job(job).state is JobState.COMPLETED)
-    answer = httpx.post(f"{server.url}/v1/transcription-jobs/{job}/summary", json={"max_length": 20})
+    jobs = f"{server.url}/v1/transcription-jobs/{job}"
+    question = {"messages": [{"role": "user", "content": "Who is Zoë?"}]}
+    assert httpx.post(f"{jobs}/chat", json=question).status_code == 202
+    until(lambda: all(stage.state.ended for stage in server.backend.stages.stages(job)))
+    problem(httpx.get(f"{server.url}/api/summary/{job}"), 404)
+    answer = httpx.post(f"{jobs}/summary", json={"max_length": 20})
     assert answer.status_code == 202, answer.text
     assert "Zoë" in result(server, job)["summary"]
 
