@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from tests.server.conftest import Running, Serve
 
 PROCESS = "/api/audio/process"
-PARAGRAPHS = "**SPEAKER\\_00:** Hello there, Zoë\n\n**SPEAKER\\_01:** how are \\<you\\>?"
+PARAGRAPHS = "**SPEAKER_00:** Hello there, Zoë\n\n**SPEAKER_01:** how are \\<you\\>?"
 
 
 @pytest.fixture

@@ -113,7 +113,15 @@ def test_max_length_holds(rows: list[tuple[str | None, str]], limit: int, style:
 def test_escaped_text_is_no_markup(text: str) -> None:
     escaped = escape(text)
     assert re.sub(r"\\([\\`*_\[\]<>&~|${}])", r"\1", escaped) == text
-    assert not re.search(r"(?<!\\)(?:\\\\)*[`*_\[\]<>&~|${}]", escaped)
+    assert not re.search(r"(?<!\\)(?:\\\\)*[`*\[\]<>&~|${}]", escaped)
+    for run in re.finditer(r"(?<![_\\])_+", escaped):
+        sides = escaped[: run.start()][-1:] + escaped[run.end() :][:1]
+        assert len(sides) == 2, "an underscore that may begin or end emphasis"
+        assert sides.isalnum(), "an underscore that may begin or end emphasis"
+
+
+def test_an_underscore_in_a_word_stays() -> None:
+    assert escape("SPEAKER_00 x__y _a_ b_ _ äh_éx") == "SPEAKER_00 x__y \\_a\\_ b\\_ \\_ äh_éx"
 
 
 def test_meeting_notes() -> None:
