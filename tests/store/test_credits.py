@@ -31,6 +31,7 @@ from harken.model.credits import cost, due, heard, in_credits
 from harken.model.jobs import own_stage
 from harken.ports import Submission
 from harken.store import SqlAccounts, SqlAuditLog, SqlCredits, SqlLedger, SqlStages, SqlStore
+from harken.store.credits import SETTLED
 
 BY = AuditEntry("admin", "test")
 RATES = {"transcribe": 1000, "diarize": 500}
@@ -226,6 +227,7 @@ def test_sums_of_old_entries_are_noted(books: Books, engine: sa.Engine, monkeypa
     assert 0 < upto < last
     entries = books.credits.entries("me", 100)
     assert total == sum(entry.amount for entry in entries if entry.id <= upto)
+    assert all(entry.created < time.time() - SETTLED for entry in entries if entry.id <= upto)
     assert balances[-1] == sum(entry.amount for entry in entries)
 
 

@@ -225,6 +225,14 @@ class Service:
         policy.require(caller, Scope.READ)
         return self._store.jobs(caller.id, limit, cursor)
 
+    def all_jobs(self, limit: int = 20, cursor: str | None = None) -> Page:
+        """Everybody's jobs, newest first: for administrators, who do what they do as a job's :meth:`owner`."""
+        return self._store.jobs(None, limit, cursor)
+
+    def owner(self, job_id: str) -> Caller:
+        """Whose job it is, who may do everything with it. Raises JobNotFound."""
+        return Caller(self._store.job(job_id).owner)
+
     def cancel(self, job_id: str, caller: Caller) -> Job:
         """Cancel: a queued job at once, a running one within a window or a second. Raises JobNotFound, JobEnded."""
         policy.require(caller, Scope.TRANSCRIBE, Scope.TEXT)
