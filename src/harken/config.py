@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from platformdirs import user_cache_path, user_data_path
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Listed = Annotated[tuple[str, ...], NoDecode]
@@ -53,7 +53,7 @@ class Settings(BaseSettings):
         "unset is SQLite in the data folder.",
     )
     api_keys: Listed = Field(
-        (), description="Keys that may call the server, comma-separated or JSON; required off loopback."
+        (), description="Further keys that may call the server, comma-separated or JSON; see docs/keys.md."
     )
     secret: SecretStr | None = Field(
         None,
@@ -169,12 +169,6 @@ class Settings(BaseSettings):
         if value is not None and not value.startswith(("redis://", "rediss://")):
             raise ValueError("must start with redis:// or rediss://")
         return value
-
-    @model_validator(mode="after")
-    def _keys_off_loopback(self) -> Settings:
-        if not self.loopback and not self.api_keys:
-            raise ValueError(f"binding {self.host} lets other machines in: set HARKEN_API_KEYS, or bind 127.0.0.1")
-        return self
 
     @property
     def loopback(self) -> bool:

@@ -11,9 +11,8 @@ import io
 import socket
 import threading
 import time
-import uuid
 import wave
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain, repeat
@@ -21,6 +20,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from tests.server.gate import Gate, gate
+from tests.server.mail import Mail
 from tests.server.stages import MemoryStages, MemoryVoices, voiceprint
 from tests.server.texts import MemoryTexts
 
@@ -38,8 +39,10 @@ from harken.errors import (
     StageRunning,
     StoreUnavailable,
 )
+from harken.jobs.stages import excuse
 from harken.model import (
     Diarization,
+    Format,
     Job,
     JobState,
     Options,
@@ -47,6 +50,7 @@ from harken.model import (
     Speaker,
     Stage,
     StageKind,
+    Summarise,
     Timing,
     Transcript,
     Turn,
@@ -55,6 +59,7 @@ from harken.model import (
     Word,
     plain,
 )
+from harken.model.jobs import own_stage
 from harken.models.catalog import Catalog
 from harken.ports import Page, Readiness, Submission
 from harken.server import serving
@@ -133,7 +138,7 @@ def named(people: Diarization, options: Options) -> Diarization:
 class Backend:
     """Store, blobs and job engine in memory."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: Path) -> None:
         self.folder = folder
         folder.mkdir()
         self.results = canned()
@@ -148,6 +153,7 @@ class Backend:
         self.ready = [Readiness("database", True, "answers"), Readiness("workers", True, "1 alive")]
         self.submissions: list[Submission] = []
         self.stages = MemoryStages()
+        self.mail = Mail(database, self, self.stages)  # type: ignore[arg-type]  # what webhooks ask of jobs, no more
         self.texts = MemoryTexts(self.stages, lambda: self.unwritten)
         self.voices = MemoryVoices()
         self.named: Callable[[Diarization, Options], Diarization] = named
@@ -186,6 +192,7 @@ class Backend:
         for thread in self._threads:
             thread.join(PATIENCE)
         self.texts.close(PATIENCE)
+        self.mail.close()
 
     # Store
 
@@ -228,8 +235,15 @@ class Backend:
         with self._lock:
             return self._transcripts.get(job_id)
 
+    def name_speakers(self, job_id: str, names: Mapping[str, str | None]) -> Transcript:
+        with self._lock:
+            self._transcripts[job_id] = self._transcripts[job_id].named(names)
+            return self._transcripts[job_id]
+
     def _put(self, job: Job) -> Job:
         self._jobs[job.id] = replace(job, updated=time.time())
+        if job.state.ended:
+            self.mail.ended(self._jobs[job.id])
         return self._jobs[job.id]
 
     # Blobs and the engine
@@ -248,6 +262,7 @@ class Backend:
         (self.folder / key).unlink(missing_ok=True)
         with self._lock:
             self._jobs.pop(key, None)
+            self.mail.deleted(key)
             for stage in self.stages.stages(key):
                 del self.stages.kept[stage.id]
             self._keys = {name: kept for name, kept in self._keys.items() if kept[0] != key}
@@ -328,21 +343,19 @@ class Backend:
             if job.options.diarize:
                 transcript = assign(transcript, self.named(self.people, job.options))
             self._transcripts[job_id] = transcript
-        if job.options.formatting is not None and not self._format(job, transcript):
-            return
+        for task in (job.options.summary, job.options.formatting):
+            if task is not None and not self._write(job, transcript, task):
+                return
         with self._lock:
             if not self._ended(job_id):
                 self._put(replace(self._jobs[job_id], state=JobState.COMPLETED, stage=None, ended=time.time()))
 
-    def _format(self, job: Job, transcript: Transcript) -> bool:
-        """Do the stage that a job asks for, held as its windows are; False when it was cancelled meanwhile."""
-        task, now = job.options.formatting, time.time()
-        assert task is not None
+    def _write(self, job: Job, transcript: Transcript, task: Summarise | Format) -> bool:
+        """Do a stage that a job asks for, held as its windows are; False when it was cancelled meanwhile."""
+        kind, now = StageKind.FORMAT if isinstance(task, Format) else StageKind.SUMMARISE, time.time()
         with self._lock:
-            self._put(replace(self._jobs[job.id], stage=StageKind.FORMAT))
-        stage = Stage(
-            str(uuid.uuid4()), job.id, StageKind.FORMAT, JobState.PROCESSING, now, now, plain(task), progress=0.5
-        )
+            self._put(replace(self._jobs[job.id], stage=kind))
+        stage = Stage(own_stage(job.id, kind), job.id, kind, JobState.PROCESSING, now, now, plain(task), progress=0.5)
         self.stages.kept[stage.id] = stage
         if self.held.is_set():
             while not self._allowed.acquire(timeout=0.02):
@@ -353,6 +366,8 @@ class Backend:
         else:
             code, message = self.unwritten.code, self.unwritten.message
             done = replace(stage, state=JobState.FAILED, error_code=code, error_message=message)
+            with self._lock:
+                self._transcripts[job.id] = replace(transcript, warnings=(*transcript.warnings, excuse(done)))
         self.stages.kept[stage.id] = done
         return True
 
@@ -386,6 +401,7 @@ class Running:
     service: Service
     spool: Path
     http: serving.Server
+    gate: Gate
 
     @property
     def url(self) -> str:
@@ -404,7 +420,7 @@ Serve = Callable[..., Running]
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
-    """Starts servers; keyword arguments are those of AppConfig."""
+    """Starts servers; keyword arguments are those of AppConfig, and ``api_keys``, ``optional`` of the gate."""
     with contextlib.ExitStack() as stack:
 
         def start(**config: Any) -> Running:
@@ -427,7 +443,8 @@ def admit(url: str, param: str) -> str:
 
 @contextmanager
 def _running(tmp_path: Path, config: dict[str, Any]) -> Iterator[Running]:
-    backend = Backend(tmp_path / f"audio-{time.monotonic_ns()}")
+    spool = config.setdefault("spool_dir", tmp_path / "spool")
+    backend = Backend(tmp_path / f"audio-{time.monotonic_ns()}", spool.with_suffix(".sqlite"))
     service = Service(
         store=backend,  # type: ignore[arg-type]  # what the service calls, no more
         stages=backend.stages,  # type: ignore[arg-type]
@@ -441,25 +458,26 @@ def _running(tmp_path: Path, config: dict[str, Any]) -> Iterator[Running]:
         checks=lambda: backend.ready,
         providers=Providers(),
         admit=admit,
-        webhooks=None,  # type: ignore[arg-type]  # the dialects here do not call it
+        webhooks=backend.mail.webhooks,
     )
-    config.setdefault("spool_dir", tmp_path / "spool")
     config.setdefault("min_free_bytes", 0)
     config.setdefault("installed", lambda: {"base"})
-    app = create_app(service, AppConfig(**config, stopping=lambda: http.should_exit))
-    listener = socket.create_server(("127.0.0.1", 0))
-    http = serving.server(app, drain=5)
-    thread = threading.Thread(target=http.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    try:
-        until(lambda: http.started)
-        yield Running(listener.getsockname()[1], backend, service, config["spool_dir"], http)
-    finally:
-        http.should_exit = True
-        thread.join(PATIENCE)
-        listener.close()
-        backend.close()
-        assert not thread.is_alive(), "the server did not stop"
+    static, optional = config.pop("api_keys", ()), config.pop("optional", True)
+    with gate(config["spool_dir"].with_suffix(".sqlite"), static, optional=optional) as opened:
+        app = create_app(service, opened, AppConfig(**config, stopping=lambda: http.should_exit))
+        listener = socket.create_server(("127.0.0.1", 0))
+        http = serving.server(app, drain=5)
+        thread = threading.Thread(target=http.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        try:
+            until(lambda: http.started)
+            yield Running(listener.getsockname()[1], backend, service, config["spool_dir"], http, opened)
+        finally:
+            http.should_exit = True
+            thread.join(PATIENCE)
+            listener.close()
+            backend.close()
+            assert not thread.is_alive(), "the server did not stop"
 
 
 @pytest.fixture

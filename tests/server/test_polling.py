@@ -10,7 +10,7 @@ import time
 import pytest
 
 from harken.errors import TooManyRequests
-from harken.server.limits import ConcurrencyLimiter, RateLimiter
+from harken.server.limits import LocalRates, LocalSlots
 from harken.server.polling import Poller
 
 
@@ -123,24 +123,24 @@ def test_asking_takes_a_fifth_of_a_core_at_most() -> None:
 
 def test_a_bucket_refills_evenly_and_callers_have_their_own() -> None:
     now = 0.0
-    limiter = RateLimiter(60, clock=lambda: now)
+    limiter = LocalRates(clock=lambda: now)
     for _ in range(60):
-        limiter.take("a")
+        limiter.take("a", 60)
     with pytest.raises(TooManyRequests) as refused:
-        limiter.take("a")
+        limiter.take("a", 60)
     assert refused.value.retry_after == pytest.approx(1.0)
-    limiter.take("b")
+    limiter.take("b", 60)
     now = 1.0
-    limiter.take("a")
+    limiter.take("a", 60)
     with pytest.raises(TooManyRequests):
-        limiter.take("a")
+        limiter.take("a", 60)
 
 
 def test_slots_come_back_after_errors() -> None:
-    limiter = ConcurrencyLimiter(1)
-    with limiter.slot("a"), limiter.slot("b"), pytest.raises(TooManyRequests), limiter.slot("a"):
+    limiter = LocalSlots()
+    with limiter.hold("a", 1), limiter.hold("b", 1), pytest.raises(TooManyRequests), limiter.hold("a", 1):
         pass
-    with pytest.raises(ZeroDivisionError), limiter.slot("a"):
+    with pytest.raises(ZeroDivisionError), limiter.hold("a", 1):
         1 / 0  # noqa: B018
-    with limiter.slot("a"):
+    with limiter.hold("a", 1):
         pass

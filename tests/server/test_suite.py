@@ -318,7 +318,7 @@ def test_debug_tells_stages(server: Running) -> None:
 
 
 def _everyone() -> Any:
-    from harken.server.auth import EVERYONE
+    from harken.service import EVERYONE
 
     return EVERYONE
 

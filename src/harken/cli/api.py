@@ -4,29 +4,37 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
+
+import typer
 
 from harken.config import Settings
 from harken.server import serving
 from harken.server.app import AppConfig, create_app
 from harken.wiring import api as wiring
+from harken.wiring.accounts import Gate
 from harken.wiring.listen import listening
 from harken.worker.heartbeat import start_beating
+
+
+log = logging.getLogger(__name__)
 
 
 def run(settings: Settings, descriptor: int | None = None) -> int:
     """Run the API process until it is told to stop, on a socket that listens already or on one of its own."""
     with contextlib.ExitStack() as stack:
-        service, store = stack.enter_context(wiring.service(settings))
+        service, store, gate = stack.enter_context(wiring.service(settings))
+        _tell(gate, settings)
         if descriptor is None:
             listener = stack.enter_context(listening(settings))
         else:
             listener = stack.enter_context(socket.socket(fileno=descriptor))
         app = create_app(
             service,
+            gate,
             AppConfig(
                 spool_dir=settings.spool_dir,
-                api_keys=settings.api_keys,
                 cors_origins=settings.cors_origins,
                 max_upload_bytes=settings.max_upload_bytes,
                 min_free_bytes=settings.min_free_bytes,
@@ -42,3 +50,17 @@ def run(settings: Settings, descriptor: int | None = None) -> int:
         start_beating()
         server.run(sockets=[listener])
     return 0
+
+
+def _tell(gate: Gate, settings: Settings) -> None:
+    """What the operator must know at the start: the first password, this once, and that nobody can call yet."""
+    password = gate.admin.first_password()
+    if password is not None:
+        # Not into the log, which is kept.
+        typer.echo(f"The administrator's password for /admin, not shown again: {password}")
+    if not settings.api_keys and not gate.accounts.open and not gate.accounts.keys():
+        log.warning(
+            "%s can be reached from other machines, and there is no key yet: everything but health answers 401. "
+            "Make one with harken keys create NAME",
+            settings.host,
+        )

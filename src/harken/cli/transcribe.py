@@ -192,15 +192,19 @@ def _known(model: LoadedModel, voices: list[str]) -> tuple[KnownVoice, ...]:
 
 def _enrolled(settings: Settings) -> tuple[KnownVoice, ...]:
     """The voices enrolled on this machine; none where no server is installed, or they belong to one key of several."""
-    if importlib.util.find_spec("sqlalchemy") is None or len(settings.api_keys) > 1:
+    if importlib.util.find_spec("sqlalchemy") is None:
         return ()
     if settings.database_url is None and not settings.database_path.exists():
         return ()
     from harken.cli.voices import owner  # noqa: PLC0415
     from harken.wiring.voices import voices  # noqa: PLC0415
 
+    try:
+        caller = owner(settings, None)
+    except InvalidOption:
+        return ()
     with voices(settings) as enrolled:
-        return tuple(voice.known for voice in enrolled.voices(owner(settings, None).id))
+        return tuple(voice.known for voice in enrolled.voices(caller.id))
 
 
 class _Run:

@@ -90,10 +90,11 @@ def _voices(key: str | None) -> Iterator[tuple[SqlVoices, Caller, Settings]]:
 
 
 def owner(settings: Settings, key: str | None) -> Caller:
-    """Whose voices are meant. Raises InvalidOption where the settings have several keys and none is named."""
-    from harken.server.auth import KeyRing  # noqa: PLC0415
+    """Whose voices are meant. Raises InvalidOption where there are several keys, or made ones, and none is named."""
+    from harken.wiring.accounts import offline_gate  # noqa: PLC0415
 
     keys = settings.api_keys
-    if key is None and len(keys) > 1:
-        raise InvalidOption("this server has several API keys; say whose voices with --key KEY")
-    return KeyRing(keys).caller(f"Bearer {key or next(iter(keys), '')}")
+    with offline_gate(settings) as gate:
+        if key is None and (len(keys) > 1 or not (keys or gate.accounts.open)):
+            raise InvalidOption("this server has API keys; say whose voices with --key KEY")
+        return gate.accounts.caller(key or next(iter(keys), None))

@@ -21,10 +21,9 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from harken.server import ops
-from harken.server.auth import KeyRing
+from harken.server.auth import Door, Gate
 from harken.server.desk import Desk
 from harken.server.dialects import audio, openai, suite
-from harken.server.limits import ConcurrencyLimiter, RateLimiter
 from harken.server.metrics import Measure, Metrics
 from harken.server.middleware import JOB, PROCESS_TIME, REQUEST_ID, Guard, LastCatch, RequestContext
 from harken.server.problems import Problems
@@ -41,8 +40,6 @@ class AppConfig:
 
     spool_dir: Path
     """On the same file system as the recordings."""
-    api_keys: tuple[str, ...] = ()
-    """Empty lets everyone in, as one caller."""
     cors_origins: tuple[str, ...] = ()
     max_upload_bytes: int = 2 * 1024**3
     min_free_bytes: int = 256 * 1024**2
@@ -60,11 +57,11 @@ class AppConfig:
     """What the operator runs on (device, compute type), told with every transcript."""
 
 
-def create_app(service: Service, config: AppConfig) -> FastAPI:
+def create_app(service: Service, gate: Gate, config: AppConfig) -> FastAPI:
     """The application. Its spool folder is made, and swept of leftovers when it starts."""
     problems = Problems(openai.error_shape)
     metrics = Metrics()
-    keys = KeyRing(config.api_keys)
+    door = Door(gate, requests_per_minute=config.requests_per_minute, at_once=config.max_concurrent_requests)
     spool = Spool(
         config.spool_dir,
         max_bytes=config.max_upload_bytes,
@@ -75,14 +72,18 @@ def create_app(service: Service, config: AppConfig) -> FastAPI:
     desk = Desk(
         service,
         spool,
-        ConcurrencyLimiter(config.max_concurrent_requests),
+        door,
         sync_timeout=config.sync_timeout,
         stopping=config.stopping,
     )
 
+    keyed = True
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        nonlocal keyed
         await to_thread.run_sync(spool.sweep)
+        keyed = not await door.open()
         yield
 
     app = FastAPIOffline(
@@ -98,13 +99,7 @@ def create_app(service: Service, config: AppConfig) -> FastAPI:
             Middleware(Measure, metrics=metrics),
             *_cors(config.cors_origins),
             Middleware(LastCatch, problems=problems),
-            Middleware(
-                Guard,
-                keys=keys,
-                rate=RateLimiter(config.requests_per_minute),
-                public=ops.PUBLIC,
-                origins=config.cors_origins,
-            ),
+            Middleware(Guard, door=door, public=ops.PUBLIC, origins=config.cors_origins),
         ],
     )
     app.include_router(ops.router(service, metrics, problems, ENDPOINTS))
@@ -114,7 +109,7 @@ def create_app(service: Service, config: AppConfig) -> FastAPI:
     audio.register(problems)
     suite.register(problems)
     problems.install(app)
-    app.openapi = lambda: _documentation(app, keyed=not keys.open)  # type: ignore[method-assign]
+    app.openapi = lambda: _documentation(app, keyed=keyed)  # type: ignore[method-assign]
     return app
 
 

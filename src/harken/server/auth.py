@@ -1,43 +1,132 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who calls: a static set of API keys from the settings, or everyone as one caller where there are none.
+"""Who calls, and how much at once: the service's accounts and the shared limits, asked from an event loop.
 
-Keys are kept as SHA-256 and compared in constant time. A caller's id, which owns jobs, is made of the key's hash: it
-stays the same over restarts and does not give the key away.
+Knows how a key is written into a header, and no route.
 """
 
 from __future__ import annotations
 
 import hashlib
-import hmac
-from collections.abc import Iterable
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, asynccontextmanager
+from typing import Protocol, TypeVar
+
+from anyio import CancelScope, CapacityLimiter, to_thread
 
 from harken.errors import Unauthenticated
-from harken.service import Caller
+from harken.ports import RateLimits, Slots
+from harken.server.limits import LocalRates, LocalSlots
+from harken.service import EVERYONE, Accounts, Caller
 
-EVERYONE = Caller("everyone")
-"""The one caller of a server without keys."""
+T = TypeVar("T")
+
+TRUST = 1.0
+"""Seconds that a key which was good is taken for good without a look: a revoked one is refused after that."""
+_REMEMBERED = 10_000
+"""Keys that are remembered at most."""
 
 
-class KeyRing:
-    """The keys that may call."""
-
-    def __init__(self, keys: Iterable[str]) -> None:
-        self._digests = tuple(hashlib.sha256(key.encode()).digest() for key in keys)
+class Gate(Protocol):
+    """What a server lets callers in by."""
 
     @property
-    def open(self) -> bool:
-        """Whether there are no keys, and so nothing to check."""
-        return not self._digests
+    def accounts(self) -> Accounts:
+        """Who is behind a key."""
 
-    def caller(self, authorization: str | None) -> Caller:
-        """The caller behind an ``Authorization`` header. Raises Unauthenticated."""
-        if self.open:
-            return EVERYONE
-        scheme, _, key = (authorization or "").partition(" ")
-        if scheme.lower() != "bearer" or not key.strip():
-            raise Unauthenticated("this server wants an API key, as the header 'Authorization: Bearer KEY'")
-        presented = hashlib.sha256(key.strip().encode()).digest()
-        matches = [hmac.compare_digest(presented, digest) for digest in self._digests]
-        if not any(matches):
-            raise Unauthenticated("this API key is not valid")
-        return Caller(f"key-{presented.hex()[:24]}")
+    @property
+    def rates(self) -> RateLimits:
+        """Requests in a time, of every process."""
+
+    @property
+    def slots(self) -> Slots:
+        """Requests in progress, of every process."""
+
+
+class Door:
+    """Lets callers in. Used from one event loop; what asks the database does so in threads of its own.
+
+    A server without keys has one caller, and one process that it comes to: what it asks is counted here.
+
+    Args:
+        gate: who may come in, and what is shared with other processes.
+        requests_per_minute: of a caller whose policy does not say.
+        at_once: uploads and waiting requests of such a caller.
+        clock: seconds, never going back.
+    """
+
+    def __init__(
+        self,
+        gate: Gate,
+        *,
+        requests_per_minute: int,
+        at_once: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._gate = gate
+        self._requests_per_minute = requests_per_minute
+        self._at_once = at_once
+        self._clock = clock
+        self._rates = LocalRates(clock)
+        self._slots = LocalSlots()
+        self._known: dict[bytes, tuple[Caller, float]] = {}
+        self._threads = CapacityLimiter(8)
+
+    async def caller(self, *presented: str | None) -> Caller:
+        """Who presents a key, or none; of several readings the first that is one. Raises Unauthenticated."""
+        for key in presented[:-1]:
+            try:
+                return await self._caller(key)
+            except Unauthenticated:
+                continue
+        return await self._caller(presented[-1])
+
+    async def count(self, caller: Caller) -> None:
+        """Count a request. Raises TooManyRequests with the seconds until there is room again."""
+        limit = caller.policy.rate or self._requests_per_minute
+        if caller == EVERYONE:
+            self._rates.take(caller.subject, limit)
+        else:
+            await self._ask(lambda: self._gate.rates.take(caller.subject, limit))
+
+    @asynccontextmanager
+    async def place(self, caller: Caller) -> AsyncIterator[None]:
+        """Hold one of the caller's places for the length of the context. Raises TooManyRequests."""
+        limit = caller.policy.concurrency or self._at_once
+        if caller == EVERYONE:
+            with self._slots.hold(caller.subject, limit):
+                yield
+            return
+        held: AbstractContextManager[None] = self._gate.slots.hold(caller.subject, limit)
+        await self._ask(held.__enter__)
+        try:
+            yield
+        finally:
+            with CancelScope(shield=True):
+                await self._ask(lambda: held.__exit__(None, None, None))
+
+    async def open(self) -> bool:
+        """Whether there are no keys, and so nothing to check."""
+        return await self._ask(lambda: self._gate.accounts.open)
+
+    async def _caller(self, key: str | None) -> Caller:
+        digest = hashlib.sha256((key or "").encode("utf-8", "surrogatepass")).digest()
+        now = self._clock()
+        known = self._known.get(digest)
+        if known is not None and now < known[1]:
+            return known[0]
+        caller = await self._ask(lambda: self._gate.accounts.caller(key))
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        # From before the look on: what was revoked since then may have been overlooked by it.
+        self._known[digest] = (caller, now + TRUST)
+        return caller
+
+    async def _ask(self, question: Callable[[], T]) -> T:
+        return await to_thread.run_sync(question, limiter=self._threads)
+
+
+def bearer(authorization: str | None) -> str | None:
+    """The key in an ``Authorization`` header; None when there is none in it."""
+    scheme, _, key = (authorization or "").partition(" ")
+    return key.strip() or None if scheme.lower() == "bearer" else None

@@ -20,8 +20,9 @@ from starlette.requests import ClientDisconnect, HTTPConnection
 
 from harken.errors import DeadlineExceeded, InvalidOption, JobEnded, JobNotFound, StoreUnavailable, WorkerUnavailable
 from harken.model import Job, Options, Stage, Transcript
+from harken.server.auth import Door
 from harken.server.feeds import Feed, Feeds, Listener, Update
-from harken.server.limits import ConcurrencyLimiter
+from harken.server.limits import LocalSlots
 from harken.server.middleware import JOB
 from harken.server.polling import Poller
 from harken.server.uploads import Spool
@@ -47,15 +48,15 @@ class Desk:
         self,
         service: Service,
         spool: Spool,
-        slots: ConcurrencyLimiter,
+        door: Door,
         *,
         sync_timeout: float,
         stopping: Callable[[], bool],
     ) -> None:
         self.service = service
         self.spool = spool
-        self._slots = slots
-        self._sockets = ConcurrencyLimiter(SOCKETS)
+        self._door = door
+        self._sockets = LocalSlots()
         self._sync_timeout = sync_timeout
         self._stopping = stopping
         self._poller = Poller()
@@ -68,12 +69,12 @@ class Desk:
 
     async def slot(self, request: Request) -> AsyncIterator[None]:
         """A dependency: holds one of the caller's places until the response is sent. Raises TooManyRequests."""
-        with self._slots.slot(self.caller(request).id):
+        async with self._door.place(self.caller(request)):
             yield
 
     def socket(self, connection: HTTPConnection) -> contextlib.AbstractContextManager[None]:
         """Hold one of the caller's web sockets for the length of the context. Raises TooManyRequests."""
-        return self._sockets.slot(self.caller(connection).id)
+        return self._sockets.hold(self.caller(connection).subject, SOCKETS)
 
     @staticmethod
     def caller(connection: HTTPConnection) -> Caller:
@@ -104,6 +105,7 @@ class Desk:
         warnings: tuple[str, ...] = (),
         view: dict[str, Any] | None = None,
         keep: float | None = None,
+        webhook: str | None = None,
     ) -> Job:
         """Make a job of an upload; its id goes out as a header, whatever becomes of the request."""
         key = idempotency_key(request)
@@ -120,6 +122,32 @@ class Desk:
                 warnings=warnings,
                 view=view,
                 keep=keep,
+                webhook=webhook,
+            )
+
+        job = await self.work(submit)
+        request.state.headers[JOB] = job.id
+        if waits:
+            request.state.caller = caller.waiting()
+        return job
+
+    async def submit_url(
+        self,
+        request: Request,
+        url: str,
+        options: Options,
+        *,
+        warnings: tuple[str, ...] = (),
+        view: dict[str, Any] | None = None,
+        webhook: str | None = None,
+    ) -> Job:
+        """Make a job of a recording that is fetched; its id goes out as a header."""
+        key = idempotency_key(request)
+        caller = self.caller(request)
+
+        def submit() -> Job:
+            return self.service.submit_url(
+                url, options, caller, idempotency_key=key, warnings=warnings, view=view, webhook=webhook
             )
 
         job = await self.work(submit)
@@ -167,7 +195,7 @@ class Desk:
             WorkerUnavailable: the server is stopping; the stage goes on.
             ClientDisconnect: the client hung up.
         """
-        caller = self.caller(request)
+        caller = self.caller(request).waiting()
 
         def ended() -> Stage | None:
             now = self.service.stage(stage.job_id, stage.id, caller)

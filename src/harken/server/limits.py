@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How much one caller may ask at once: requests per minute, and requests in progress.
+"""How much one caller may ask at once, counted in this process alone.
 
-Counted in this process, in memory. Knows no HTTP.
+For what no other process has to know: the one caller of a server without keys, and open web sockets, of which the
+memory of a process is what is short. What is shared is counted by adapters of the same ports. Knows no HTTP.
 """
 
 from __future__ import annotations
@@ -14,47 +15,44 @@ from contextlib import contextmanager
 from harken.errors import TooManyRequests
 
 
-class RateLimiter:
-    """A token bucket per caller: a minute's worth may come at once, then they refill evenly."""
+class LocalRates:
+    """The :class:`~harken.ports.RateLimits` of one process: a token bucket for each, which refills evenly."""
 
-    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._capacity = float(per_minute)
-        self._rate = per_minute / 60
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._buckets: dict[str, tuple[float, float]] = {}
 
-    def take(self, caller: str) -> None:
-        """Count one request. Raises TooManyRequests with the seconds until there is room again."""
+    def take(self, subject: str, limit: int, per: float = 60.0) -> None:
+        """See :class:`~harken.ports.RateLimits`."""
         now = self._clock()
-        tokens, then = self._buckets.get(caller, (self._capacity, now))
-        tokens = min(self._capacity, tokens + (now - then) * self._rate)
+        tokens, then = self._buckets.get(subject, (float(limit), now))
+        tokens = min(float(limit), tokens + (now - then) * limit / per)
         if tokens < 1:
-            self._buckets[caller] = (tokens, now)
-            error = TooManyRequests(f"more than {self._capacity:.0f} requests a minute; slow down")
-            error.retry_after = (1 - tokens) / self._rate
+            self._buckets[subject] = (tokens, now)
+            error = TooManyRequests(f"more than {limit} requests in {per:g} seconds; slow down")
+            error.retry_after = (1 - tokens) * per / limit
             raise error
-        self._buckets[caller] = (tokens - 1, now)
+        self._buckets[subject] = (tokens - 1, now)
 
 
-class ConcurrencyLimiter:
-    """Uploads, waiting requests and streams of one caller that are in progress."""
+class LocalSlots:
+    """The :class:`~harken.ports.Slots` of one process."""
 
-    def __init__(self, at_once: int) -> None:
-        self._at_once = at_once
-        self._running: Counter[str] = Counter()
+    def __init__(self) -> None:
+        self._held: Counter[str] = Counter()
 
     @contextmanager
-    def slot(self, caller: str) -> Iterator[None]:
-        """Hold a place for the length of the context. Raises TooManyRequests."""
-        if self._running[caller] >= self._at_once:
+    def hold(self, subject: str, limit: int) -> Iterator[None]:
+        """See :class:`~harken.ports.Slots`."""
+        if self._held[subject] >= limit:
             raise TooManyRequests(
-                f"{self._at_once} requests of yours are in progress, as many as may be; "
+                f"{limit} requests of yours are in progress, as many as may be; "
                 "wait for one to end, or send long recordings as jobs"
             )
-        self._running[caller] += 1
+        self._held[subject] += 1
         try:
             yield
         finally:
-            self._running[caller] -= 1
-            if not self._running[caller]:
-                del self._running[caller]
+            self._held[subject] -= 1
+            if not self._held[subject]:
+                del self._held[subject]

@@ -20,9 +20,9 @@ from starlette.websockets import WebSocketDisconnect
 
 from harken.errors import Forbidden
 from harken.server import sockets
-from harken.server.auth import KeyRing
-from harken.server.limits import RateLimiter
+from harken.server.auth import Door, bearer
 from harken.server.problems import Problems
+from harken.service import EVERYONE
 
 REQUEST_ID = "X-Request-ID"
 PROCESS_TIME = "X-Process-Time-Ms"
@@ -108,12 +108,9 @@ class Guard:
     open web sockets beside our own.
     """
 
-    def __init__(
-        self, app: ASGIApp, keys: KeyRing, rate: RateLimiter, public: frozenset[str], origins: tuple[str, ...]
-    ) -> None:
+    def __init__(self, app: ASGIApp, door: Door, public: frozenset[str], origins: tuple[str, ...]) -> None:
         self._app = app
-        self._keys = keys
-        self._rate = rate
+        self._door = door
         self._public = public
         self._origins = origins
 
@@ -121,17 +118,18 @@ class Guard:
         """Serve one request."""
         if scope["type"] in ("http", "websocket") and scope["path"] not in self._public:
             headers = Headers(scope=scope)
-            if self._keys.open and not _local(headers.get("host", "localhost")):
-                raise Forbidden(
-                    "without keys this server answers to localhost only, so that no web page can read it under another "
-                    "name; set HARKEN_API_KEYS to serve it under names of its own"
-                )
             if scope["type"] == "websocket":
                 sockets.check_origin(scope, self._origins)
-                caller = sockets.caller(scope, self._keys)
+                presented = sockets.keys(scope)
             else:
-                caller = self._keys.caller(headers.get("authorization"))
-            self._rate.take(caller.id)
+                presented = (bearer(headers.get("authorization")),)
+            caller = await self._door.caller(*presented)
+            if caller == EVERYONE and not _local(headers.get("host", "localhost")):
+                raise Forbidden(
+                    "without keys this server answers to localhost only, so that no web page can read it under another "
+                    "name; make a key with harken keys create to serve it under names of its own"
+                )
+            await self._door.count(caller)
             scope.setdefault("state", {})["caller"] = caller
         await self._app(scope, receive, send)
 

@@ -17,9 +17,8 @@ from urllib.parse import unquote, urlsplit
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from harken.errors import Forbidden, Unauthenticated
-from harken.server.auth import KeyRing
-from harken.service import Caller
+from harken.errors import Forbidden
+from harken.server.auth import bearer
 
 BEARER = "bearer"
 """The subprotocol that says that the next one is a key, and the one that is spoken then."""
@@ -48,19 +47,16 @@ def protocol(scope: Scope) -> str | None:
     return BEARER if offered and offered[0] == BEARER else None
 
 
-def caller(scope: Scope, keys: KeyRing) -> Caller:
-    """Who opens a socket. Raises Unauthenticated.
+def keys(scope: Scope) -> tuple[str | None, ...]:
+    """The key of whoever opens a socket, as it may be read; None for none.
 
     What no subprotocol can have in it (``/`` and ``=``, say) may be written as in a URL.
     """
     authorization = Headers(scope=scope).get("authorization")
     offered = scope["subprotocols"]
     if authorization is not None or protocol(scope) is None or len(offered) < 2:
-        return keys.caller(authorization)
-    try:
-        return keys.caller(f"Bearer {offered[1]}")
-    except Unauthenticated:
-        return keys.caller(f"Bearer {unquote(offered[1])}")
+        return (bearer(authorization),)
+    return offered[1], unquote(offered[1])
 
 
 def check_origin(scope: Scope, allowed: Collection[str]) -> None:

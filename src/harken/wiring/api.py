@@ -17,6 +17,7 @@ from harken.net.webhook import delay, new_secret
 from harken.ports import Readiness
 from harken.service import Limits, Service, Webhooks
 from harken.store import FolderBlobs, SqlLedger, SqlStages, SqlStore, SqlVoices, SqlWebhooks, speak_plainly
+from harken.wiring.accounts import Gate, gate
 from harken.wiring.network import admission, guard, sender
 from harken.wiring.shared import database, texts
 from harken.worker.process import ChildSettings
@@ -31,8 +32,8 @@ _POLL = 1.0
 
 
 @contextlib.contextmanager
-def service(settings: Settings) -> Iterator[tuple[Service, ModelStore]]:
-    """The service of an API process, and the models folder, for the length of the context."""
+def service(settings: Settings) -> Iterator[tuple[Service, ModelStore, Gate]]:
+    """The service of an API process, the models folder and who may call, for the length of the context."""
     with database(settings) as engine:
         speak_plainly(engine)
         store = SqlStore(engine)
@@ -43,6 +44,7 @@ def service(settings: Settings) -> Iterator[tuple[Service, ModelStore]]:
         speakers = Speakers(1, ChildSettings("harken-voices"))
         door = guard(settings)
         files = Weights(weights.catalog, weights, Hardware())
+        callers = gate(settings, engine, weights.catalog)
         built = Service(
             store,
             SqlStages(engine),
@@ -64,8 +66,9 @@ def service(settings: Settings) -> Iterator[tuple[Service, ModelStore]]:
             price_list=settings.prices,
         )
         try:
-            yield built, weights
+            yield built, weights, callers
         finally:
+            callers.slots.close()
             readers.close()
             speakers.close()
             jobs.close()

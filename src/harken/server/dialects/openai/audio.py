@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -99,8 +100,13 @@ def _last(job: Job, transcript: Transcript, view: View) -> list[dict[str, Any]]:
 async def _streamed(request: Request, desk: Desk, job: Job, view: View) -> Response:
     async with desk.given_up(request, job):
         with desk.listen(request, job.id) as listener:
-            first = await desk.news(request, listener, None, QUIET_SECONDS)
-    if first is not None and not first.windows:
+            first: Update | None = None
+            end = time.monotonic() + QUIET_SECONDS
+            while (left := end - time.monotonic()) > 0:
+                first = await desk.news(request, listener, first, left) or first
+                if first is not None and (first.windows or first.job.state.ended):
+                    break
+    if first is not None and first.job.state.ended and not first.windows:
         # It ended before any text came: a failure can still be told by the status code.
         await desk.outcome(request, job.id)
     return EventStream(_events(request, desk, job, view, first))
