@@ -19,7 +19,7 @@ from harken.server.dialects.suite.text_schema import SuiteHeard
 from harken.server.dialects.suite.text_shapes import confidence, speaker_of
 
 if TYPE_CHECKING:
-    from tests.server.conftest import Running
+    from tests.server.conftest import Running, Serve
 
 CLIP = "/api/retranslate/segment"
 SPAN = "/api/retranslate/segment-from-full"
@@ -171,6 +171,13 @@ def test_who_hangs_up_takes_the_job_along(server: Running, recording: bytes) -> 
     job = server.backend.only()
     vanish(connection)
     until(lambda: server.backend.job(job.id).state is JobState.CANCELLED)
+
+
+def test_what_takes_too_long_is_given_up(serve: Serve, recording: bytes) -> None:
+    server = serve(sync_timeout=0.2)
+    server.backend.hold()
+    assert "/api/transcribe/" in problem(clip(server, recording), 504)
+    until(lambda: server.backend.only().state is JobState.CANCELLED)
 
 
 def test_confidence_is_that_of_the_words() -> None:

@@ -23,6 +23,7 @@ from harken.server.middleware import JOB
 T = TypeVar("T")
 
 PREFIX = "/api/retranslate"
+_LATER = "send long recordings to /api/transcribe/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def add(routes: APIRouter, desk: Desk) -> None:
             asked = _read(Fields(told.fields), told.ignored)
             segment_id = _required("segment_id", asked.segment_id)
             job = await desk.submit(request, upload, asked.options, waits=True, warnings=asked.warnings)
-        job, transcript = await desk.transcript(request, job)
+        job, transcript = await desk.transcript(request, job, later=_LATER)
         return JSONResponse(text_shapes.heard(segment_id, job, transcript, None))
 
     @routes.post(PREFIX + "/segment-from-full/", include_in_schema=False, dependencies=[Depends(desk.slot)])
@@ -82,7 +83,7 @@ def add(routes: APIRouter, desk: Desk) -> None:
 
         job, speaker = await desk.work(again)
         request.state.headers[JOB] = job.id
-        job, transcript = await desk.transcript(request, job)
+        job, transcript = await desk.transcript(request, job, later=_LATER)
         return JSONResponse(text_shapes.heard(segment_id, job, transcript, speaker))
 
 
