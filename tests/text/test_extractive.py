@@ -147,6 +147,7 @@ def test_meeting_notes() -> None:
         ("Welche Themen wurden besprochen? Protokoll mit Aufgaben", ["Highlights", "Topics", "Possible action items"]),
         ("Fais un compte-rendu", ["Highlights", "Topics", "Possible action items"]),
         ("A recap and a clean transcript", ["Highlights", "Transcript"]),
+        ("Fasse das Gespräch zusammen und liste die Aufgaben auf", ["Highlights", "Possible action items"]),
     ],
 )
 def test_follows_the_instructions_that_it_can(instruction: str, sections: list[str]) -> None:
