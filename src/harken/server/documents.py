@@ -23,6 +23,12 @@ def details(told: Mapping[int, str]) -> Documented:
     return {status: {"description": text, "model": Detail} for status, text in told.items()}
 
 
+RECORDING: Mapping[str, Any] = {
+    "type": "string",
+    "format": "binary",
+    "description": "The recording: anything FFmpeg reads, video too",
+}
+"""The part of a form that is one."""
 _KEY: Mapping[str, Any] = {
     "name": "Idempotency-Key",
     "in": "header",
@@ -58,6 +64,16 @@ def form(fields: Mapping[str, Any], *, idempotent: bool = True, required: Sequen
                 }
             },
         },
+    }
+
+
+def body(fields: Mapping[str, Any], *, idempotent: bool = True, required: Sequence[str] = ()) -> dict[str, Any]:
+    """The request body of a route that takes small fields, as JSON or as a form."""
+    schema = {"type": "object", "properties": dict(fields), **({"required": list(required)} if required else {})}
+    kinds = ("application/json", "multipart/form-data", "application/x-www-form-urlencoded")
+    return {
+        "parameters": [_KEY] if idempotent else [],
+        "requestBody": {"required": bool(required), "content": {kind: {"schema": schema} for kind in kinds}},
     }
 
 

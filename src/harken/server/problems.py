@@ -37,6 +37,7 @@ STATUS: Mapping[type[errors.HarkenError], int] = {
     errors.DiskFull: 507,
     errors.Unauthenticated: 401,
     errors.AccessError: 403,
+    errors.NotEnoughCredits: 402,
     errors.ModelError: 503,
     errors.JobError: 409,
     errors.JobNotFound: 404,

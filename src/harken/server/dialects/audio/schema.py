@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from harken.server.dialects.audio.fields import MODEL
-from harken.server.documents import ALWAYS, Detail, details, responses
+from harken.server.documents import ALWAYS, RECORDING, Detail, body, details, responses
 
 
 class AudioResult(BaseModel):
@@ -106,24 +106,12 @@ _INSTRUCTION: dict[str, Any] = {
     "description": "What to make of it, such as `Format as meeting notes with action items`; empty asks for clean "
     "paragraphs, with the speakers' names where there are several",
 }
-_AGAIN: dict[str, Any] = {
-    "schema": {
-        "type": "object",
-        "properties": {
-            "instruction": {"type": "string", "description": "None, or empty: the one that it was made with"}
-        },
-    }
-}
-AGAIN_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": False,
-        "content": dict.fromkeys(
-            ("application/json", "multipart/form-data", "application/x-www-form-urlencoded"), _AGAIN
-        ),
-    }
-}
+AGAIN_BODY: dict[str, Any] = body(
+    {"instruction": {"type": "string", "description": "None, or empty: the one that it was made with"}},
+    idempotent=False,
+)
 FIELDS: dict[str, Any] = {
-    "file": {"type": "string", "format": "binary", "description": "The recording: anything FFmpeg reads, video too"},
+    "file": RECORDING,
     "instruction": _INSTRUCTION,
     MODEL: {"type": "string", "description": "Any model, alias or preset; the default is the server's (`base`)"},
     "async_mode": {

@@ -151,7 +151,7 @@ class SuiteDebug(BaseModel):
 
 
 FIELDS: dict[str, Any] = {
-    "file": {"type": "string", "format": "binary", "description": "The recording: anything FFmpeg reads, video too"},
+    "file": documents.RECORDING,
     "model_name": {"type": "string", "description": "A name of `/api/transcribe/models`; the default is the server's"},
     "language": {"type": "string", "description": "ISO 639-1 code, English name, or `auto`"},
     "diarize": {"type": "boolean", "default": True, "description": "Find out who speaks"},
