@@ -257,6 +257,21 @@ def test_idempotency_and_cap_of_the_ledger(store: Store) -> None:
     assert active == [1]
 
 
+def test_an_expired_job_gives_its_idempotency_key_back_before_it_is_swept(engine: sa.Engine) -> None:
+    now = [1000.0]
+    store = Store(engine, clock=lambda: now[0])
+    first = _enter(store, _job(keep=60.0), idempotency_key="k", fingerprint="f")
+    store.complete(first.id, TRANSCRIPT)
+    now[0] = 1059.0
+    assert store.enter(Submission(_job(), "k", "f"), 9, lambda *_: None) == (store.job(first.id), False)
+    now[0] = 1060.0
+    other = Submission(_job(), "k", "another recording")
+    assert store.enter(other, 9, lambda *_: None) == (store.job(other.job.id), True)
+    assert store.enter(Submission(_job(), "k", "another recording"), 9, lambda *_: None)[0].id == other.job.id
+    store.delete(first.id)
+    assert store.enter(Submission(_job(), "k", "another recording"), 9, lambda *_: None)[0].id == other.job.id
+
+
 def test_deleting_removes_all(store: Store, engine: sa.Engine) -> None:
     job = _enter(store, idempotency_key="k")
     store.save_windows(job.id, [(0, _result(0))], position=1.0, duration=None)

@@ -101,9 +101,14 @@ class SqlLedger(Sql):
         row = connection.execute(query).one_or_none()
         if row is None:
             return None
+        job = rows.job_from(row)
+        if job.expired(self._clock()):
+            # Nobody sees it any more, and yet it may not have been swept: its key is free again.
+            connection.execute(idempotency.delete().where(idempotency.c.job_id == job.id))
+            return None
         if row.fingerprint != submission.fingerprint:
             raise IdempotencyConflict("this idempotency key was used before with another recording or other options")
-        return rows.job_from(row)
+        return job
 
 
 def _admit(connection: sa.Connection, owner: str, max_queued: int) -> int:
