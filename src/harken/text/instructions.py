@@ -27,7 +27,7 @@ def _any(*patterns: str) -> re.Pattern[str]:
     return re.compile("|".join(patterns))
 
 
-# Of folded text: lower case, no accents, no sharp s. English, German, Spanish, French, and others, in lines of their own.
+# Of folded text: lower case, no accents, no sharp s. English, German, Spanish, French and others, in this order.
 _NOTES = _any(
     r"\bnotes?\b|(?<!\d )(?<!\d)\bminutes\b",
     r"protokoll|notizen?\b|\bmitschrift",
