@@ -22,15 +22,21 @@ from starlette.middleware.cors import CORSMiddleware
 
 from harken.server import ops
 from harken.server.auth import Door, Gate
+from harken.server.courier import Courier
 from harken.server.desk import Desk
-from harken.server.dialects import audio, openai, suite
+from harken.server.dialects import audio, hosted, openai, suite
 from harken.server.metrics import Measure, Metrics
 from harken.server.middleware import JOB, PROCESS_TIME, REQUEST_ID, Guard, LastCatch, RequestContext
 from harken.server.problems import Problems
 from harken.server.uploads import Spool
 from harken.service import Service
 
-ENDPOINTS: Mapping[str, str] = {"openai": openai.PREFIX, "audio": audio.PREFIX, **suite.PREFIXES}
+ENDPOINTS: Mapping[str, str] = {
+    "openai": openai.PREFIX,
+    "audio": audio.PREFIX,
+    "hosted": hosted.PREFIX,
+    **suite.PREFIXES,
+}
 """What ``/`` tells of where the dialects are."""
 
 
@@ -84,7 +90,12 @@ def create_app(service: Service, gate: Gate, config: AppConfig) -> FastAPI:
         nonlocal keyed
         await to_thread.run_sync(spool.sweep)
         keyed = not await door.open()
-        yield
+        courier = Courier(service.webhooks, hosted.draw)
+        courier.start()
+        try:
+            yield
+        finally:
+            await to_thread.run_sync(courier.stop)
 
     app = FastAPIOffline(
         title="harken",
@@ -105,8 +116,10 @@ def create_app(service: Service, gate: Gate, config: AppConfig) -> FastAPI:
     app.include_router(ops.router(service, metrics, problems, ENDPOINTS))
     app.include_router(openai.router(desk, config.runtime, config.installed))
     app.include_router(audio.router(desk))
+    app.include_router(hosted.router(desk))
     app.include_router(suite.router(desk, config.installed))
     audio.register(problems)
+    hosted.register(problems)
     suite.register(problems)
     problems.install(app)
     app.openapi = lambda: _documentation(app, keyed=keyed)  # type: ignore[method-assign]
