@@ -17,6 +17,7 @@ from harken.ports.accounts import (
     Sessions,
 )
 from harken.ports.limits import RateLimits, Slots
+from harken.ports.oversight import Overview, Queue, Used
 from harken.ports.queue import JobEngine, Ledger, Submission, Transaction
 from harken.ports.readiness import Readiness
 from harken.ports.store import BlobStore, Page, Stages, Store, Voices
@@ -40,8 +41,10 @@ __all__ = [
     "KnownKey",
     "Ledger",
     "Outbox",
+    "Overview",
     "Page",
     "Passwords",
+    "Queue",
     "RateLimits",
     "Readiness",
     "Receipt",
@@ -57,6 +60,7 @@ __all__ = [
     "Store",
     "Submission",
     "Transaction",
+    "Used",
     "Voices",
     "WebhookStore",
     "Writer",

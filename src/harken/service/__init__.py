@@ -8,7 +8,10 @@ not HTTP, SQL or the queue.
 from harken.service.accounts import Accounts
 from harken.service.admin import Admin
 from harken.service.jobs import Service, voice_name
+from harken.service.models import Models
 from harken.service.nouns import EVERYONE, Caller, Limits, Upload
+from harken.service.office import InForce, Office
+from harken.service.oversight import Oversight
 from harken.service.texts import Texts
 from harken.service.webhooks import Draw, Ending, Webhooks
 
@@ -19,7 +22,11 @@ __all__ = [
     "Caller",
     "Draw",
     "Ending",
+    "InForce",
     "Limits",
+    "Models",
+    "Office",
+    "Oversight",
     "Service",
     "Texts",
     "Upload",

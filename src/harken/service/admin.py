@@ -129,9 +129,9 @@ class Admin:
         """End a session."""
         self._sessions.end(self._digest("session", token), AuditEntry(ACTOR, "admin.logout"))
 
-    def log_out_everywhere(self) -> int:
+    def log_out_everywhere(self, by: str = ACTOR) -> int:
         """End every session; how many there were."""
-        return self._sessions.end_all(AuditEntry(ACTOR, "admin.logout_everywhere"))
+        return self._sessions.end_all(AuditEntry(by, "admin.logout_everywhere"))
 
     def audited(self, limit: int = 50, before: int | None = None) -> list[AuditEntry]:
         """The audit log, newest first."""

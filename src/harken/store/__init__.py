@@ -15,6 +15,7 @@ from harken.store.database import connect, preparing, speak_plainly
 from harken.store.ledger import SqlLedger
 from harken.store.limits import SqlRateLimits, SqlSlots
 from harken.store.migrations import upgrade
+from harken.store.overview import SqlOverview
 from harken.store.roster import SqlRoster
 from harken.store.secret import adopt, hold_to, server_secret
 from harken.store.sessions import Argon2, SqlSessions
@@ -33,6 +34,7 @@ __all__ = [
     "SqlFacts",
     "SqlKeys",
     "SqlLedger",
+    "SqlOverview",
     "SqlRateLimits",
     "SqlRoster",
     "SqlSessions",

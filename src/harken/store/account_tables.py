@@ -53,6 +53,18 @@ credit_entries = sa.Table(
     sa.Index(None, "account", "id", "amount"),
 )
 
+# What outlives the jobs that were counted.
+usage = sa.Table(
+    f"{PREFIX}usage",
+    metadata,
+    sa.Column("day", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("account", Plain, primary_key=True),
+    sa.Column("completed", sa.Integer, nullable=False),
+    sa.Column("failed", sa.Integer, nullable=False),
+    sa.Column("cancelled", sa.Integer, nullable=False),
+    sa.Column("seconds", sa.Double, nullable=False),
+)
+
 sessions = sa.Table(
     f"{PREFIX}sessions",
     metadata,

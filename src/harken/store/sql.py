@@ -22,6 +22,7 @@ from harken.store.credits import drop_job, end_job
 from harken.store.database import writing
 from harken.store.paging import cursor_of, place_of
 from harken.store.tables import deliveries, executors, jobs, stages, transcripts, windows
+from harken.store.usage import count
 
 
 class SqlStore(Sql):
@@ -250,6 +251,7 @@ class SqlStore(Sql):
     def _ended(self, connection: sa.Connection, job: Job) -> None:
         """What has to be in the same transaction as a job's end, whichever it is."""
         end_job(connection, job, self._clock())
+        count(connection, job, self._clock())
         if job.webhook is not None:
             connection.execute(deliveries.insert().values(rows.delivery_values(job, str(uuid.uuid4()), self._clock())))
 

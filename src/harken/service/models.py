@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The models folder of a server: what is in it, fetching in the background, deleting.
+
+A fetch runs in this process. One that ends with it leaves what came: the next goes on from there.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from harken.errors import HarkenError, InvalidOption
+from harken.models.manifest import Installed
+from harken.models.spec import ModelSpec
+from harken.models.store import ModelStore
+from harken.service.admin import Admin
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """How the fetch of a model goes, or went. Times are seconds since the epoch."""
+
+    name: str
+    started: float
+    done: int = 0
+    """Bytes."""
+    total: int = 0
+    """Bytes in all; 0 while that is not known."""
+    doing: str = ""
+    """What is being done, for people."""
+    ended: float | None = None
+    error: str | None = None
+    """Why it failed, for people; None otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A model of the catalog as it stands."""
+
+    spec: ModelSpec
+    installed: Installed | None
+    default: bool
+    """Whether requests that name no model get it."""
+    fetch: Fetch | None
+    """The last fetch that was begun by an administrator since the server started."""
+
+
+class Models:
+    """The use cases. Thread-safe."""
+
+    def __init__(self, store: ModelStore, admin: Admin, clock: Callable[[], float] = time.time) -> None:
+        """Look after the models in ``store``; ``admin`` keeps the audit log."""
+        self._store = store
+        self._admin = admin
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._fetches: dict[str, Fetch] = {}
+
+    def all(self) -> list[Known]:
+        """Everything in the catalog, in its order."""
+        installed = {found.name: found for found in self._store.installed()}
+        default = self._store.catalog.default.spec.name
+        with self._lock:
+            fetches = dict(self._fetches)
+        return [
+            Known(spec, installed.get(spec.name), spec.name == default, fetches.get(spec.name))
+            for spec in self._store.catalog.entries()
+        ]
+
+    def model(self, name: str) -> Known:
+        """One of them, by any of its names. Raises UnknownModel."""
+        spec = self._store.catalog.entry(name)
+        return next(known for known in self.all() if known.spec is spec)
+
+    def fetch(self, name: str, by: str) -> Fetch:
+        """Begin to fetch a model, unless that is under way; how it goes is in :meth:`model`. Raises UnknownModel."""
+        spec = self._store.catalog.entry(name)
+        with self._lock:
+            known = self._fetches.get(spec.name)
+            if known is not None and known.ended is None:
+                return known
+            begun = self._fetches[spec.name] = Fetch(spec.name, self._clock(), total=spec.size, doing="waiting")
+        self._admin.note(by, "model.fetch", spec.name)
+        threading.Thread(target=self._fetch, args=(spec.name,), name=f"fetch {spec.name}", daemon=True).start()
+        return begun
+
+    def delete(self, name: str, by: str) -> int:
+        """Remove a model's files; the bytes freed. Raises UnknownModel, ModelUnavailable, InvalidOption."""
+        known = self.model(name)
+        if known.default:
+            raise InvalidOption(
+                f"{known.spec.name} is the server's default model; set HARKEN_DEFAULT_MODEL to another first",
+                param="model",
+            )
+        if known.fetch is not None and known.fetch.ended is None:
+            raise InvalidOption(f"{known.spec.name} is being fetched; wait until that has ended", param="model")
+        freed = self._store.delete(known.spec.name)
+        with self._lock:
+            self._fetches.pop(known.spec.name, None)
+        self._admin.note(by, "model.delete", known.spec.name, bytes=freed)
+        return freed
+
+    def hold(self, name: str, action: str) -> None:
+        """``load`` or ``unload``: refused by name, since memory is the workers' own to manage.
+
+        Raises UnknownModel, InvalidOption.
+        """
+        spec = self._store.catalog.entry(name)
+        raise InvalidOption(
+            f"{action} cannot be honoured for {spec.name}: each worker loads a model with the first job that asks for "
+            "it, keeps the two that it used last, and loads HARKEN_DEFAULT_MODEL when it starts",
+            param=action,
+        )
+
+    def _fetch(self, name: str) -> None:
+        def told(done: int, total: int, what: str) -> None:
+            self._note(name, done=done, total=total, doing=what)
+
+        try:
+            self._store.fetch(name, told)
+        except HarkenError as error:
+            log.warning("model %s was not fetched: %s", name, error)
+            self._note(name, error=error.message, ended=self._clock())
+        except Exception:
+            log.exception("model %s was not fetched", name)
+            self._note(name, error="the server's log has the details", ended=self._clock())
+        else:
+            self._note(name, doing="installed", ended=self._clock())
+
+    def _note(self, name: str, **change: object) -> None:
+        with self._lock:
+            self._fetches[name] = replace(self._fetches[name], **change)  # type: ignore[arg-type]
