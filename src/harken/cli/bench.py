@@ -12,6 +12,7 @@ from rich.console import Console
 
 from harken.bench import commands
 from harken.bench import diarization as bench_diarization
+from harken.bench import vocabulary as bench_vocabulary
 from harken.cli.settings import load_settings
 from harken.models.store import ModelStore
 
@@ -25,6 +26,14 @@ class ModeName(enum.StrEnum):
 
     DEFAULT = "default"
     FAST = "fast"
+
+
+class HalfName(enum.StrEnum):
+    """Halves of a corpus: what a method is chosen on, and what it is judged by."""
+
+    ALL = "all"
+    DEVELOPMENT = "development"
+    HELD_OUT = "held-out"
 
 
 Model = Annotated[str, typer.Option(help="Any name of the catalog; it must be installed.")]
@@ -95,6 +104,34 @@ def speed(
         language=language,
         json_file=json_file,
     )
+
+
+@app.command()
+def vocabulary(
+    corpus: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Folder of labelled sets.")],
+    sets: Annotated[str, typer.Option(help="Only these sets, comma-separated.")] = "",
+    which: Annotated[HalfName, typer.Option("--half", help="Every second text of the corpus, or all.")] = HalfName.ALL,
+    mode: Annotated[ModeName, typer.Option(help="Harken's mode.")] = ModeName.DEFAULT,
+    model: Model = "base",
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the recogniser.")] = 1,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="List what a list changed.")] = False,
+    json_file: Json = None,
+) -> None:
+    """Rare words that are heard with and without a list of them, and what lists cost. Fails when the gate does."""
+    ok = bench_vocabulary.vocabulary(
+        _store(),
+        Console(),
+        corpus,
+        sets=[name.strip() for name in sets.split(",") if name.strip()],
+        which=which.value,
+        mode=mode.value,
+        model=model,
+        threads=threads,
+        verbose=verbose,
+        json_file=json_file,
+    )
+    if not ok:
+        raise typer.Exit(1)
 
 
 @app.command()
