@@ -117,6 +117,8 @@ def test_a_given_transcript_is_summarised(house: House, service: Service, start_
     assert service.transcript(job.id, ME) == GIVEN
     assert service.job(job.id, ME).view == {"door": "suite"}
     assert service.results(job.id, ME)[1] == []
+    assert service.jobs(ME).jobs == (), "it is no recording"
+    assert [one.id for one in service.all_jobs().jobs] == [job.id]
     with pytest.raises(JobNotFound):
         service.stages(job.id, YOU)
     with pytest.raises(AudioGone):

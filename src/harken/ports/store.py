@@ -31,7 +31,10 @@ class Store(Protocol):
         """The job. ``owner`` None is any. Raises :class:`~harken.errors.JobNotFound`."""
 
     def jobs(self, owner: str | None, limit: int, cursor: str | None = None) -> Page:
-        """Jobs newest first. Raises :class:`~harken.errors.InvalidOption` for a cursor that is none."""
+        """An owner's recordings, newest first; with None the jobs of everyone, given transcripts among them.
+
+        Raises :class:`~harken.errors.InvalidOption` for a cursor that is none.
+        """
 
     def start(self, job_id: str, worker: str) -> Job:
         """Mark as processing (again, after a crash) by a worker and count the attempt; the first start time stays."""

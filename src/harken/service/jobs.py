@@ -221,7 +221,7 @@ class Service:
         return job
 
     def jobs(self, caller: Caller, limit: int = 20, cursor: str | None = None) -> Page:
-        """The caller's jobs, newest first. Raises Forbidden."""
+        """The caller's recordings, newest first; transcripts that they gave are known by id alone. Raises Forbidden."""
         policy.require(caller, Scope.READ)
         return self._store.jobs(caller.id, limit, cursor)
 

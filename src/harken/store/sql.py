@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from harken.errors import JobEnded
-from harken.model import Job, JobState, Transcript, WindowResult
+from harken.model import Job, JobState, Lane, Transcript, WindowResult
 from harken.ports import Page
 from harken.store import rows
 from harken.store.base import ACTIVE, Sql, fewer, not_found
@@ -44,7 +44,7 @@ class SqlStore(Sql):
         """See :class:`~harken.ports.Store`."""
         query = sa.select(jobs).order_by(jobs.c.created.desc(), jobs.c.id.desc()).limit(limit + 1)
         if owner is not None:
-            query = query.where(jobs.c.owner == owner)
+            query = query.where(jobs.c.owner == owner, jobs.c.lane != Lane.TEXT.value)
         if cursor is not None:
             query = query.where(sa.tuple_(jobs.c.created, jobs.c.id) < sa.tuple_(*map(sa.literal, place_of(cursor))))
         found = [rows.job_from(row) for row in self._read(query)]
