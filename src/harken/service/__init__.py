@@ -7,12 +7,13 @@ not HTTP, SQL or the queue.
 
 from harken.service.accounts import Accounts
 from harken.service.admin import Admin
-from harken.service.jobs import Service, voice_name
+from harken.service.jobs import Service
 from harken.service.models import Models
 from harken.service.nouns import EVERYONE, Caller, Limits, Upload
 from harken.service.office import InForce, Office
 from harken.service.oversight import Oversight
 from harken.service.texts import Texts
+from harken.service.voices import voice_name
 from harken.service.webhooks import Draw, Ending, Webhooks
 
 __all__ = [

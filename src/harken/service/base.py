@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What all parts of the service have in common: the ports, and the rules that hold for every request."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from harken import pipeline
+from harken.errors import JobNotFound
+from harken.model import Job, JobState, MediaInfo, Options, Scope, Stage
+from harken.models.catalog import Catalog
+from harken.ports import BlobStore, JobEngine, Readiness, Stages, Store, Voices
+from harken.service import policy, prices
+from harken.service.nouns import Caller, Limits
+from harken.service.texts import Texts
+from harken.service.webhooks import Webhooks
+from harken.text.providers import Providers
+
+
+class Base:
+    """A service over its ports.
+
+    ``probe`` reads a recording's headers, ``voiceprint`` how many seconds of speech are in a recording of one speaker,
+    and the voice. Both run native code on strangers' bytes, so wiring gives them processes of their own. ``admit``
+    gives the form in which a URL is called, and names the option that is at fault if it must not be.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        stages: Stages,
+        voices: Voices,
+        blobs: BlobStore,
+        engine: JobEngine,
+        catalog: Catalog,
+        probe: Callable[[Path], MediaInfo],
+        voiceprint: Callable[[Path], tuple[float, tuple[float, ...]]],
+        limits: Limits,
+        checks: Callable[[], list[Readiness]],
+        providers: Providers,
+        admit: Callable[[str, str], str],
+        webhooks: Webhooks,
+        clock: Callable[[], float] = time.time,
+        price_list: Mapping[str, float] = MappingProxyType({}),
+    ) -> None:
+        self._store = store
+        self._stages = stages
+        self._voices = voices
+        self._blobs = blobs
+        self._engine = engine
+        self.catalog = catalog
+        self._probe = probe
+        self._voiceprint = voiceprint
+        self._limits = limits
+        self._checks = checks
+        self._admit = admit
+        self.webhooks = webhooks
+        self._clock = clock
+        self.prices = prices.Prices(price_list, catalog)
+        self.texts = Texts(self._job, stages, engine, providers, self.prices, limits.job_deadline, clock)
+
+    def check(self, options: Options, caller: Caller | None = None) -> Options:
+        """``options`` with the model's canonical name and the language's code, as far as the caller may ask for them.
+
+        Dialects call it before they read the recording, so that a bad field costs nobody an upload. Raises
+        UnknownModel, UnknownLanguage or InvalidOption, which names the field, and Forbidden, which names the policy.
+        """
+        options = pipeline.validate(options, self.catalog)
+        if options.summary is not None:
+            options = options.but(summary=self.texts.check(options.summary))
+        if options.formatting is not None:
+            options = options.but(formatting=self.texts.check(options.formatting))
+        return options if caller is None else policy.admit(caller, options, self.catalog)
+
+    def job(self, job_id: str, caller: Caller) -> Job:
+        """The caller's job. Raises JobNotFound, for the jobs of others and those that have expired too; Forbidden."""
+        policy.require(caller, Scope.READ)
+        return self._job(job_id, caller)
+
+    def _job(self, job_id: str, caller: Caller) -> Job:
+        job = self._store.job(job_id, caller.id)
+        if job.expired(self._clock()):
+            raise JobNotFound(f"job {job_id} has expired")
+        return job
+
+    def _cancel_stage(self, stage_id: str) -> Stage:
+        stage = self._stages.request_cancel(stage_id)
+        if stage.state is JobState.CANCELLED:
+            self._engine.cancel(stage_id)
+        return stage
