@@ -14,7 +14,7 @@ from tests.server.conftest import PATIENCE, TEXT, until
 
 from harken.asr.languages import LANGUAGES
 from harken.errors import CorruptMedia, NotEnoughCredits, TextUnavailable
-from harken.model import Job, JobState, KnownVoice, Summarise
+from harken.model import Job, Summarise
 from harken.server.dialects.hosted.schema import (
     HostedAccepted,
     HostedError,

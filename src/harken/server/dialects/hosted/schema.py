@@ -159,16 +159,22 @@ class HostedNames(BaseModel):
     speakers: dict[str, str | None]
 
 
+def _flag(description: str, *, default: bool = False) -> dict[str, Any]:
+    # Forms know no types, and clients write yes in many ways.
+    ways = [True, False, 1, 0, *("true", "false", "1", "0", "yes", "no", "on", "off", "")]
+    return {"enum": ways, "default": default, "description": description}
+
+
 _OPTIONS: dict[str, Any] = {
     "model": {
         "type": "string",
         "description": "Any model, alias or preset, such as `whisper-large-v3`; the default is the server's",
     },
     "language": {"type": "string", "description": "ISO 639-1 code or English name; empty finds it out"},
-    "diarization": {"type": "boolean", "default": False, "description": "Find out who speaks"},
-    "timestamps": {"type": "boolean", "default": True, "description": "Tell segments with their times"},
-    "word_timestamps": {"type": "boolean", "default": False, "description": "Tell words with their times"},
-    "summary": {"type": "boolean", "default": False, "description": "Write a summary, and name the topics"},
+    "diarization": _flag("Find out who speaks"),
+    "timestamps": _flag("Tell segments with their times", default=True),
+    "word_timestamps": _flag("Tell words with their times"),
+    "summary": _flag("Write a summary, and name the topics"),
     "webhook_url": {"type": "string", "description": "Where the result is sent when it is there"},
 }
 FORM: dict[str, Any] = documents.form(

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 from functools import partial
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 
 from harken.model import Job
 from harken.server import bodies
-from harken.server.desk import Desk, known
+from harken.server.desk import Desk
 from harken.server.dialects.hosted import schema, shapes
 from harken.server.dialects.hosted.addresses import at
 from harken.server.dialects.hosted.fields import WEBHOOK, Ask, read
@@ -20,7 +21,7 @@ from harken.server.multipart import Form
 from harken.service import Ending
 
 TRANSCRIBE = "/transcribe/"
-ONE = TRANSCRIBE + "{job_id}/"
+ONE = TRANSCRIBE + "{job_id:uuid}/"
 
 
 def add(routes: APIRouter, desk: Desk) -> None:
@@ -51,7 +52,7 @@ def add(routes: APIRouter, desk: Desk) -> None:
                 view=asked.view,
                 webhook=asked.webhook,
             )
-        return await _accepted(request, desk, job)
+        return _accepted(request, desk, job)
 
     @serve(
         "POST",
@@ -70,7 +71,7 @@ def add(routes: APIRouter, desk: Desk) -> None:
         job = await desk.submit_url(
             request, url, asked.options, warnings=asked.warnings, view=asked.view, webhook=asked.webhook
         )
-        return await _accepted(request, desk, job)
+        return _accepted(request, desk, job)
 
     @serve("GET", TRANSCRIBE, summary="Your transcriptions, newest first", responses=schema.LIST)
     async def transcriptions(
@@ -90,18 +91,18 @@ def add(routes: APIRouter, desk: Desk) -> None:
         responses=schema.RESULT,
     )
     async def result(
-        request: Request, job_id: str, segments: Annotated[bool, Query(description="Tell the segments too")] = False
+        request: Request, job_id: UUID, segments: Annotated[bool, Query(description="Tell the segments too")] = False
     ) -> Response:
         # A long transcript takes a while to shape: not here, where everybody waits.
         return await desk.work(_told, request, desk, job_id, segments)
 
     @serve("PATCH", ONE, summary="Say who the speakers are", openapi_extra=schema.NAMES, responses=schema.RENAMED)
-    async def name(request: Request, job_id: str) -> Response:
+    async def name(request: Request, job_id: UUID) -> Response:
         body = await bodies.whole(request, bodies.MOST)
 
         def save() -> Response:
             given = bodies.document(body, schema.HostedNames)
-            desk.service.name_speakers(known(job_id), given.speakers, desk.caller(request))
+            desk.service.name_speakers(str(job_id), given.speakers, desk.caller(request))
             return _told(request, desk, job_id, False)
 
         return await desk.work(save)
@@ -113,8 +114,8 @@ def add(routes: APIRouter, desk: Desk) -> None:
         status_code=204,
         responses=schema.DELETED,
     )
-    async def delete(request: Request, job_id: str) -> Response:
-        await desk.work(lambda: desk.service.delete(known(job_id), desk.caller(request)))
+    async def delete(request: Request, job_id: UUID) -> Response:
+        await desk.work(lambda: desk.service.delete(str(job_id), desk.caller(request)))
         return Response(status_code=204)
 
     @serve("GET", "/languages/", summary="The languages of recordings", responses=schema.LANGUAGES)
@@ -130,16 +131,16 @@ def _checked(request: Request, desk: Desk, asked: Ask) -> Ask:
     return asked
 
 
-async def _accepted(request: Request, desk: Desk, job: Job) -> Response:
+def _accepted(request: Request, desk: Desk, job: Job) -> Response:
     """What to ask for later, and what it will cost."""
     told = shapes.accepted(job, desk.service.estimate(job))
     where = request.url_for("transcription", job_id=job.id).path
     return JSONResponse(told, status_code=202, headers={"Location": where})
 
 
-def _told(request: Request, desk: Desk, job_id: str, segments: bool) -> Response:
+def _told(request: Request, desk: Desk, which: UUID, segments: bool) -> Response:
     """A job of the caller's. Blocking. Raises JobNotFound."""
-    job_id, caller = known(job_id), desk.caller(request)
+    job_id, caller = str(which), desk.caller(request)
     # In this order none says less than those before it promise.
     job, stages = desk.service.job(job_id, caller), desk.service.stages(job_id, caller)
     found = Ending(job, desk.service.draft(job_id, caller), tuple(stages))

@@ -3,14 +3,13 @@
 
 from __future__ import annotations
 
-import uuid
 from functools import partial
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from harken.errors import DeliveryNotFound
 from harken.server.desk import Desk
 from harken.server.dialects.hosted import schema, shapes
 from harken.server.dialects.hosted.addresses import at
@@ -48,23 +47,15 @@ def add(routes: APIRouter, desk: Desk) -> None:
 
     @serve(
         "POST",
-        WEBHOOKS + "{delivery_id}/replay/",
+        WEBHOOKS + "{delivery_id:uuid}/replay/",
         summary="Send a webhook again, and take its receiver for alive",
         status_code=202,
         responses=schema.REPLAYED,
     )
-    async def replay(request: Request, delivery_id: str) -> Response:
-        delivery = await desk.call(webhooks.replay, _known(delivery_id), desk.caller(request))
+    async def replay(request: Request, delivery_id: UUID) -> Response:
+        delivery = await desk.call(webhooks.replay, str(delivery_id), desk.caller(request))
         return JSONResponse(shapes.delivery_shape(delivery), status_code=202)
 
 
 def _secrets(secrets: list[str]) -> Response:
     return JSONResponse({"secret": secrets[0], "previous": secrets[1:]}, headers={"Cache-Control": "no-store"})
-
-
-def _known(delivery_id: str) -> str:
-    """A delivery's id as the store writes it."""
-    try:
-        return str(uuid.UUID(delivery_id))
-    except ValueError:
-        raise DeliveryNotFound("there is no such delivery") from None
