@@ -17,14 +17,13 @@ from harken.wiring.accounts import Gate
 from harken.wiring.listen import listening
 from harken.worker.heartbeat import start_beating
 
-
 log = logging.getLogger(__name__)
 
 
 def run(settings: Settings, descriptor: int | None = None) -> int:
     """Run the API process until it is told to stop, on a socket that listens already or on one of its own."""
     with contextlib.ExitStack() as stack:
-        service, store, gate = stack.enter_context(wiring.service(settings))
+        service, store, gate, office = stack.enter_context(wiring.service(settings))
         _tell(gate, settings)
         if descriptor is None:
             listener = stack.enter_context(listening(settings))
@@ -45,6 +44,7 @@ def run(settings: Settings, descriptor: int | None = None) -> int:
                 installed=lambda: {model.name for model in store.installed()},
                 runtime={"device": settings.device, "compute_type": settings.compute_type},
             ),
+            office,
         )
         server = serving.server(app, drain=max(1, round(settings.drain_seconds / 2)))
         start_beating()

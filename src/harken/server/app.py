@@ -20,7 +20,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from harken.server import ops
+from harken.server import admin, ops
 from harken.server.auth import Door, Gate
 from harken.server.courier import Courier
 from harken.server.desk import Desk
@@ -29,7 +29,7 @@ from harken.server.metrics import Measure, Metrics
 from harken.server.middleware import JOB, PROCESS_TIME, REQUEST_ID, Guard, LastCatch, RequestContext
 from harken.server.problems import Problems
 from harken.server.uploads import Spool
-from harken.service import Service
+from harken.service import Office, Service
 
 ENDPOINTS: Mapping[str, str] = {
     "openai": openai.PREFIX,
@@ -63,8 +63,11 @@ class AppConfig:
     """What the operator runs on (device, compute type), told with every transcript."""
 
 
-def create_app(service: Service, gate: Gate, config: AppConfig) -> FastAPI:
-    """The application. Its spool folder is made, and swept of leftovers when it starts."""
+def create_app(service: Service, gate: Gate, config: AppConfig, office: Office | None = None) -> FastAPI:
+    """The application. Its spool folder is made, and swept of leftovers when it starts.
+
+    Nobody can administer one without an office.
+    """
     problems = Problems(openai.error_shape)
     metrics = Metrics()
     door = Door(gate, requests_per_minute=config.requests_per_minute, at_once=config.max_concurrent_requests)
@@ -110,7 +113,7 @@ def create_app(service: Service, gate: Gate, config: AppConfig) -> FastAPI:
             Middleware(Measure, metrics=metrics),
             *_cors(config.cors_origins),
             Middleware(LastCatch, problems=problems),
-            Middleware(Guard, door=door, public=ops.PUBLIC, origins=config.cors_origins),
+            Middleware(Guard, door=door, public=ops.PUBLIC, others=admin.PREFIX, origins=config.cors_origins),
         ],
     )
     app.include_router(ops.router(service, metrics, problems, ENDPOINTS))
@@ -121,6 +124,8 @@ def create_app(service: Service, gate: Gate, config: AppConfig) -> FastAPI:
     audio.register(problems)
     hosted.register(problems)
     suite.register(problems)
+    if office is not None:
+        admin.install(app, problems, office)
     problems.install(app)
     app.openapi = lambda: _documentation(app, keyed=keyed)  # type: ignore[method-assign]
     return app

@@ -104,19 +104,21 @@ class LastCatch:
 class Guard:
     """Lets in who has a key and is not too fast, and notes the caller in ``request.state.caller``.
 
-    Every path that is not listed as public is guarded, those that do not exist too. ``origins`` are the pages that may
+    Every path that is not listed as public is guarded, those that do not exist too, but what is under ``others``, where
+    others let in. ``origins`` are the pages that may
     open web sockets beside our own.
     """
 
-    def __init__(self, app: ASGIApp, door: Door, public: frozenset[str], origins: tuple[str, ...]) -> None:
+    def __init__(self, app: ASGIApp, door: Door, public: frozenset[str], others: str, origins: tuple[str, ...]) -> None:
         self._app = app
         self._door = door
         self._public = public
+        self._others = others
         self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] in ("http", "websocket") and scope["path"] not in self._public:
+        if scope["type"] in ("http", "websocket") and not self._open(scope["path"]):
             headers = Headers(scope=scope)
             if scope["type"] == "websocket":
                 sockets.check_origin(scope, self._origins)
@@ -132,6 +134,9 @@ class Guard:
             await self._door.count(caller)
             scope.setdefault("state", {})["caller"] = caller
         await self._app(scope, receive, send)
+
+    def _open(self, path: str) -> bool:
+        return path in self._public or path == self._others or path.startswith(f"{self._others}/")
 
 
 def _local(host: str) -> bool:

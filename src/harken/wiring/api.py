@@ -15,9 +15,10 @@ from harken.models.standard import model_store
 from harken.models.store import ModelStore
 from harken.net.webhook import delay, new_secret
 from harken.ports import Readiness
-from harken.service import Limits, Service, Webhooks
+from harken.service import Limits, Office, Service, Webhooks
 from harken.store import FolderBlobs, SqlLedger, SqlStages, SqlStore, SqlVoices, SqlWebhooks, speak_plainly
 from harken.wiring.accounts import Gate, gate
+from harken.wiring.admin import office
 from harken.wiring.network import admission, guard, sender
 from harken.wiring.shared import database, texts
 from harken.worker.process import ChildSettings
@@ -32,8 +33,8 @@ _POLL = 1.0
 
 
 @contextlib.contextmanager
-def service(settings: Settings) -> Iterator[tuple[Service, ModelStore, Gate]]:
-    """The service of an API process, the models folder and who may call, for the length of the context."""
+def service(settings: Settings) -> Iterator[tuple[Service, ModelStore, Gate, Office]]:
+    """The service of an API process, the models, who may call, and the office, for the length of the context."""
     with database(settings) as engine:
         speak_plainly(engine)
         store = SqlStore(engine)
@@ -66,7 +67,7 @@ def service(settings: Settings) -> Iterator[tuple[Service, ModelStore, Gate]]:
             price_list=settings.prices,
         )
         try:
-            yield built, weights, callers
+            yield built, weights, callers, office(settings, engine, built, callers, weights)
         finally:
             callers.slots.close()
             readers.close()
