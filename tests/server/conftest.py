@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from fastapi import FastAPI
 from tests.server.gate import Gate, gate
 from tests.server.mail import Mail
 from tests.server.stages import MemoryStages, MemoryVoices, voiceprint
@@ -402,6 +403,7 @@ class Running:
     spool: Path
     http: serving.Server
     gate: Gate
+    app: FastAPI
 
     @property
     def url(self) -> str:
@@ -424,7 +426,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
     with contextlib.ExitStack() as stack:
 
         def start(**config: Any) -> Running:
-            return stack.enter_context(_running(tmp_path, config))
+            return stack.enter_context(running(tmp_path, config))
 
         yield start
 
@@ -442,7 +444,7 @@ def admit(url: str, param: str) -> str:
 
 
 @contextmanager
-def _running(tmp_path: Path, config: dict[str, Any]) -> Iterator[Running]:
+def running(tmp_path: Path, config: dict[str, Any]) -> Iterator[Running]:
     spool = config.setdefault("spool_dir", tmp_path / "spool")
     backend = Backend(tmp_path / f"audio-{time.monotonic_ns()}", spool.with_suffix(".sqlite"))
     service = Service(
@@ -471,7 +473,7 @@ def _running(tmp_path: Path, config: dict[str, Any]) -> Iterator[Running]:
         thread.start()
         try:
             until(lambda: http.started)
-            yield Running(listener.getsockname()[1], backend, service, config["spool_dir"], http, opened)
+            yield Running(listener.getsockname()[1], backend, service, config["spool_dir"], http, opened, app)
         finally:
             http.should_exit = True
             thread.join(PATIENCE)

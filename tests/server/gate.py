@@ -36,6 +36,10 @@ class Gate:
         policy = policy or Policy(frozenset(scopes) or EVERYDAY)
         return self.accounts.create_key(account.id, "of a test", policy, BY, expires=expires)[1]
 
+    def expire(self, key: str) -> None:
+        known = self.accounts.key(key.split("_")[1])
+        self.accounts.change_key(known.id, known.name, known.policy, BY, expires=1.0)
+
     def revoke(self, key: str) -> None:
         self.accounts.revoke_key(self.accounts.key(key.split("_")[1]).id, BY)
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -51,6 +52,8 @@ def test_router_errors_have_the_shape(server: Running) -> None:
     assert refused.status_code == 405
     assert refused.headers["allow"] == "POST"
     assert shape(refused)["code"] == "method_not_allowed"
+    own = httpx.options(f"{server.url}/api/v1/transcribe/url/")
+    assert (own.status_code, own.headers["allow"]) == (405, "POST"), "not those of /api/v1/transcribe/{job_id}/"
     assert httpx.put(server.url + "/v1/transcription-jobs/x").headers["allow"] == "GET, DELETE"
     wrong = httpx.get(server.url + "/v1/transcription-jobs?limit=many")
     assert wrong.status_code == 400
@@ -265,3 +268,9 @@ def test_the_front_door_and_heads(server: Running) -> None:
     assert httpx.get(server.url + front["documentation"]).status_code == 200
     assert httpx.head(server.url + "/healthz").status_code == 200
     assert httpx.head(server.url + "/readyz").status_code == 200
+
+
+def test_an_answer_goes_out_at_once(server: Running) -> None:
+    with socket.create_connection(("127.0.0.1", server.port)):
+        listening = server.http.servers[0].sockets
+        assert all(one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for one in listening)

@@ -167,7 +167,7 @@ class Desk:
             WorkerUnavailable: the server is stopping; the job goes on.
             ClientDisconnect: the client hung up.
         """
-        caller = self.caller(request)
+        caller = request.state.caller = self.caller(request).waiting()
 
         def ended() -> Job | None:
             now = self.service.job(job.id, caller)

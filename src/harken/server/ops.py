@@ -12,10 +12,12 @@ from anyio import CapacityLimiter, fail_after, to_thread
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
+from harken.model import Scope
 from harken.ports import Readiness
 from harken.server.metrics import Metrics
 from harken.server.problems import Problem, Problems
-from harken.service import Service
+from harken.service import Caller, Service
+from harken.service.policy import require
 
 READY_SECONDS = 5.0
 """How long the checks may take before they count as failed."""
@@ -92,7 +94,11 @@ def router(service: Service, metrics: Metrics, problems: Problems, endpoints: Ma
         )
 
     @routes.get("/metrics", summary="Metrics for Prometheus", response_class=Response)
-    async def metrics_page() -> Response:
+    async def metrics_page(request: Request) -> Response:
+        caller: Caller = request.state.caller
+        if caller.key is not None:
+            # Of keys from the settings, and where there are none, the operator knows who has them.
+            require(caller, Scope.ADMIN)
         return metrics.page()
 
     return routes

@@ -19,6 +19,7 @@ from harken.server.documents import form as documented
 from harken.server.forms import ignored
 from harken.server.multipart import Form
 from harken.server.problems import Problems, detail_shape, problem_of
+from harken.service import Caller
 
 PREFIX = "/api/audio"
 
@@ -42,7 +43,7 @@ def router(desk: Desk) -> APIRouter:
     async def process(request: Request) -> JSONResponse:
         def ask(form: Form) -> Ask:
             asked = read(form)
-            _check(desk, asked.options)
+            _check(desk, asked.options, desk.caller(request))
             return asked
 
         async with desk.spool.receive(request, check=ask) as (form, upload):
@@ -67,7 +68,7 @@ def router(desk: Desk) -> APIRouter:
         instruction = given.text("instruction")
 
         def enter() -> Job:
-            found = _look(request, desk, known(job_id))
+            found = _look(desk.caller(request).waiting(), desk, known(job_id))
             task = Format(found.instruction if instruction is None else instruction)
             desk.service.texts.again(found.job.id, task, desk.caller(request))
             return found.job
@@ -82,7 +83,7 @@ def router(desk: Desk) -> APIRouter:
     )
     async def status(request: Request, job_id: str) -> JSONResponse:
         # A long text takes a while to shape: not here, where everybody waits.
-        return await desk.work(lambda: JSONResponse(shapes.status(_look(request, desk, known(job_id)))))
+        return await desk.work(lambda: JSONResponse(shapes.status(_look(desk.caller(request), desk, known(job_id)))))
 
     return routes
 
@@ -92,9 +93,9 @@ def register(problems: Problems) -> None:
     problems.register(PREFIX, detail_shape)
 
 
-def _check(desk: Desk, options: Options) -> None:
+def _check(desk: Desk, options: Options, caller: Caller) -> None:
     try:
-        desk.service.check(options)
+        desk.service.check(options, caller)
     except UnknownModel as error:
         raise UnknownModel(f"{MODEL}: {error.message}", param=MODEL) from None
 
@@ -105,9 +106,8 @@ def _accepted(request: Request, job: Job, warnings: Sequence[str]) -> JSONRespon
     return JSONResponse(shapes.accepted(job, warnings), status_code=202, headers={"Location": where})
 
 
-def _look(request: Request, desk: Desk, job_id: str) -> Found:
+def _look(caller: Caller, desk: Desk, job_id: str) -> Found:
     """A job of the caller's as it is now. Blocking. Raises JobNotFound."""
-    caller = desk.caller(request)
     job = desk.service.job(job_id, caller)
     return Found(job, desk.service.stages(job_id, caller), desk.service.draft(job_id, caller))
 
@@ -123,7 +123,7 @@ async def _outcome(request: Request, desk: Desk, job: Job) -> JSONResponse:
         failure = error
 
     def tell() -> JSONResponse:
-        found = _look(request, desk, job.id)
+        found = _look(desk.caller(request), desk, job.id)
         if failure is None and found.told == "done":
             return JSONResponse(shapes.result(found))
         error = failure or found.failure

@@ -59,7 +59,7 @@ async def submit(request: Request, desk: Desk, task: Task, *, waits: bool) -> tu
 
     def ask(form: Form) -> Ask:
         asked = read(form.fields, task, streams=waits, left_out=form.ignored)
-        desk.service.check(asked.options)
+        desk.service.check(asked.options, desk.caller(request))
         return asked
 
     def early(form: Form) -> None:

@@ -103,7 +103,7 @@ async def known(request: Request, desk: Desk, asked: Speakers, options: Options)
         voices = await desk.learn(_voices, desk, names, references)
         return options.but(known_voices=voices)
     if names:
-        enrolled = {voice.name for voice in await desk.call(desk.service.voices, desk.caller(request))}
+        enrolled = {voice.name for voice in await desk.call(desk.service.voices, desk.caller(request).waiting())}
         for name in names:
             if name not in enrolled:
                 raise InvalidOption(

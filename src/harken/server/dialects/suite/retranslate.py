@@ -51,7 +51,7 @@ def add(routes: APIRouter, desk: Desk) -> None:
     )
     async def segment(request: Request) -> JSONResponse:
         async with desk.spool.receive(
-            request, check=lambda form: desk.service.check(_read(Fields(form.fields)).options)
+            request, check=lambda form: desk.service.check(_read(Fields(form.fields)).options, desk.caller(request))
         ) as (told, upload):
             asked = _read(Fields(told.fields), told.ignored)
             segment_id = _required("segment_id", asked.segment_id)
@@ -76,7 +76,7 @@ def add(routes: APIRouter, desk: Desk) -> None:
         whole, caller = known(job_id), desk.caller(request)
 
         def again() -> tuple[Job, str | None]:
-            speaker = text_shapes.speaker_of(desk.service.draft(whole, caller), start, end)
+            speaker = text_shapes.speaker_of(desk.service.draft(whole, caller.waiting()), start, end)
             return desk.service.hear_again(
                 whole, start, end, asked.options, caller, idempotency_key=key, warnings=asked.warnings
             ), speaker

@@ -44,7 +44,9 @@ def add(routes: APIRouter, desk: Desk, installed: Callable[[], Collection[str]])
         responses=schema.responses(schema.STARTED, schema.UPLOAD_ERRORS),
     )
     async def start(request: Request) -> JSONResponse:
-        async with desk.spool.receive(request, check=lambda form: desk.service.check(_read(form)[0])) as (
+        async with desk.spool.receive(
+            request, check=lambda form: desk.service.check(_read(form)[0], desk.caller(request))
+        ) as (
             told,
             upload,
         ):
