@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -71,6 +72,14 @@ def test_a_clip_needs_no_times(server: Running, recording: bytes) -> None:
     answer = httpx.post(server.url + CLIP, files={"file": ("a.wav", recording)}, data=fields)
     assert heard(answer)["segment_id"] == "7"
     assert answer.json()["warnings"] == ["the field 'colour' is not known here and was ignored"]
+
+
+def test_json_that_curl_calls_a_form(server: Running) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    answer = httpx.post(
+        server.url + SPAN, params={"job_id": kept(server)}, content=" " + json.dumps(ASKED), headers=form, timeout=30
+    )
+    assert heard(answer)["segment_id"] == "seg-1"
 
 
 def test_clips_that_are_refused(server: Running, recording: bytes) -> None:

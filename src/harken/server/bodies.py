@@ -32,11 +32,12 @@ ONE_AT_A_TIME = threading.RLock()
 async def fields(request: Request) -> Fields:
     """The fields of a request's body; none where it is empty.
 
-    JSON is taken for what it says, whatever its type, unless the type is a form's. Raises InvalidRequest.
+    A JSON object is taken for what it is, whatever its type: curl's is that of a form. Raises InvalidRequest.
     """
     body = await _body(request, MOST, InvalidRequest)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind in ("multipart/form-data", "application/x-www-form-urlencoded"):
+    form = kind in ("multipart/form-data", "application/x-www-form-urlencoded")
+    if form and not body.lstrip().startswith(b"{"):
         return Fields([(name, value) for name, value in await _form(request, body) if isinstance(value, str)])
     if not body.strip():
         return Fields([])
