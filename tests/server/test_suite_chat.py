@@ -118,6 +118,7 @@ def test_what_cannot_be_answered_is_refused_by_name(server: Running) -> None:
     for body, told in wrong:
         assert told in problem(ask(server, json={**BODY, **body}), 400), body
     assert "messages: " in problem(ask(server, json={"full_text": "a"}), 400)
+    assert "1000 items" in problem(ask(server, json={**BODY, "messages": [QUESTION] * 1001}), 413)
     assert "temperature: " in problem(ask(server, content=json.dumps({**BODY, "temperature": float("nan")})), 400)
     for raw, _ in BAD:
         if isinstance(raw, bytes):

@@ -3,10 +3,19 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
 from tests.text.meetings import meeting, said
 
 from harken.model import Segment, Speaker, Transcript
+from harken.text import sentences
 from harken.text.spoken import Spoken, clock, sources, transcript_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pytest
 
 
 def test_sentences_know_speaker_time_and_segments() -> None:
@@ -82,6 +91,20 @@ def test_takes_what_a_client_sends() -> None:
     ]
     assert not Spoken(more).timed
     assert transcript_of().segments == ()
+
+
+def test_takes_no_more_sentences_than_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def spans(line: str) -> Iterator[tuple[int, int]]:
+        for span in sentences.spans(line):
+            read.append(line[slice(*span)])
+            yield span
+
+    monkeypatch.setattr("harken.text.spoken.sentences", SimpleNamespace(spans=spans))
+    found = transcript_of(full_text="One thing. " * 1000, most=3)
+    assert [segment.text for segment in found.segments] == [" One thing."] * 3
+    assert len(read) == 3, "the rest is not even looked at: a client may send a million full stops"
 
 
 def test_clock() -> None:

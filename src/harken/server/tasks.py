@@ -16,6 +16,8 @@ from harken.server.forms import ignored
 
 MOST_WORDS = 1_000_000
 """That a summary or an answer may be asked to have."""
+MOST_MESSAGES = 1000
+"""Of a conversation."""
 _TOLD = 20
 """Unknown fields that are told by name, and the letters of a name."""
 _LETTERS = 100
@@ -58,7 +60,7 @@ class AskedMessage(Strict):
 class AskedChat(Strict):
     """A conversation about the transcript, whose last message is the user's."""
 
-    messages: list[AskedMessage] = Field(fail_fast=True, min_length=1)
+    messages: list[AskedMessage] = Field(fail_fast=True, min_length=1, max_length=MOST_MESSAGES)
     temperature: float | None = Field(None, ge=0, le=2, allow_inf_nan=False, description=f"{TEMPERATURE} else")
     max_tokens: int | None = Field(None, ge=1, le=MOST_WORDS, description=f"{MAX_TOKENS} else")
 

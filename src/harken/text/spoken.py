@@ -10,7 +10,7 @@ import bisect
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby
+from itertools import groupby, islice
 
 from harken.model import Segment, Source, Transcript
 from harken.text import sentences, words
@@ -113,18 +113,18 @@ def sources(lines: Iterable[Line]) -> tuple[Source, ...]:
     return tuple(Source(line.index, line.start, line.end) for line in sorted(set(lines), key=lambda line: line.index))
 
 
-def transcript_of(segments: Sequence[Segment] = (), full_text: str = "", language: str = "") -> Transcript:
+def transcript_of(segments: Sequence[Segment] = (), full_text: str = "", *, most: int | None = None) -> Transcript:
     """A transcript of what a client sends in place of a job: segments, a full text, or both.
 
-    Of both the segments count, which have times, unless the full text says clearly more than they do.
+    Of both the segments count, which have times, unless the full text says clearly more than they do. Of a full text
+    the first ``most`` sentences are taken.
     """
     said = sum(words.count(segment.text) for segment in segments)
     if words.count(full_text) > said * _DIFFERENT:
-        segments = [
-            Segment(0.0, 0.0, f" {sentence}") for line in full_text.splitlines() for sentence in sentences.split(line)
-        ]
+        split = (f" {line[start:end]}" for line in full_text.splitlines() for start, end in sentences.spans(line))
+        segments = [Segment(0.0, 0.0, sentence) for sentence in islice(split, most)]
     duration = max((segment.end for segment in segments), default=0.0)
-    return Transcript(segments=tuple(segments), language=language, duration=duration, model="")
+    return Transcript(segments=tuple(segments), language="", duration=duration, model="")
 
 
 def _tidy(text: str) -> str:

@@ -60,7 +60,7 @@ class GivenText(Strict):
                 raise InvalidOption(f"transcript[{place}].end is before its start", param=f"transcript[{place}].end")
         segments = [Segment(one.start, one.end, _joining(one.text), speaker=one.speaker or None) for one in given]
         segments.sort(key=lambda segment: segment.start)
-        found = transcript_of(segments, self.full_text or "")
+        found = transcript_of(segments, self.full_text or "", most=MOST_SEGMENTS + 1)
         if not any(segment.text.strip() for segment in found.segments):
             raise InvalidOption("send transcript or full_text: there are no words in what was sent", param="transcript")
         if len(found.segments) > MOST_SEGMENTS:
