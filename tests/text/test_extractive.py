@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -279,3 +280,15 @@ def test_stops_when_nobody_wants_it() -> None:
         EXTRACTIVE.summarise(meeting(), watch=watch)
     with pytest.raises(JobCancelled):
         EXTRACTIVE.chat(meeting(), [Message("user", "hi")], watch=watch)
+
+
+def test_stops_when_nobody_wants_it_any_more() -> None:
+    for work in (
+        EXTRACTIVE.summarise,
+        partial(EXTRACTIVE.format_text, instruction="meeting notes"),
+        partial(EXTRACTIVE.chat, messages=[Message("user", "billing?")]),
+    ):
+        told: list[float] = []
+        with pytest.raises(JobCancelled):
+            work(meeting(), watch=Watch(cancelled=partial(bool, told), progress=told.append))
+        assert told == [0.5]

@@ -49,21 +49,20 @@ class Extractive:
     ) -> TextResult:
         """Highlights: the most telling sentences of each stretch of time."""
         check_summary(style, max_length)
-        watch.check()
-        spoken = _Known(transcript)
+        spoken = _read(transcript, watch)
         limit = spoken.room(max_length)
         chosen, shown = spoken.highlights(style, limit)
         text = "\n".join(shown) if style != "paragraph" else " ".join(shown)
         if not text and spoken.sentences:
             best = max(spoken.sentences, key=lambda passage: highlights.score(passage, spoken.topics.weights))
             chosen, text = [best], sentences.cut(best.text, limit)
+        watch.check()
         return _result(spoken, text, chosen, topics=spoken.topics.names)
 
     def format_text(self, transcript: Transcript, instruction: str = "", *, watch: Watch = IDLE) -> TextResult:
         """Meeting notes, action items, highlights, topics or clean paragraphs, by what the instruction names."""
         wanted = instructions.sections(instruction)
-        watch.check()
-        spoken = _Known(transcript)
+        spoken = _read(transcript, watch)
         if wanted == (Section.PARAGRAPHS,):
             return paragraphs(spoken)
         parts: list[str] = ["# Meeting notes" if instructions.notes(instruction) else "# Notes", _NOTE]
@@ -74,6 +73,7 @@ class Extractive:
             body, passages = _section(spoken, section)
             parts += [f"## {section.value}", body]
             quoted += passages
+        watch.check()
         return _result(spoken, "\n\n".join(parts), quoted, topics=spoken.topics.names)
 
     def chat(
@@ -87,12 +87,12 @@ class Extractive:
     ) -> TextResult:
         """The passages that hold what the question asks for, quoted; there is nothing to be hot about."""
         check_chat(messages, temperature, max_tokens)
-        watch.check()
-        spoken = _Known(transcript)
+        spoken = _read(transcript, watch)
         limit = max(1, int(max_tokens / words.TOKENS_PER_WORD))
         asked = [message.content for message in messages if message.role == "user"]
         found = _answer(spoken, asked, limit)
         text = _quoted(spoken, found) or NOT_FOUND
+        watch.check()
         read = spoken.tokens + sum(words.tokens(message.content) for message in messages)
         return _result(spoken, sentences.cut(text, limit), found, read=read)
 
@@ -140,6 +140,15 @@ class _Known(Spoken):
         """The first of the topics that a sentence names."""
         held = set(words.terms(passage.text))
         return next((topic for topic in self.topics.names if set(words.terms(topic)) <= held), "")
+
+
+def _read(transcript: Transcript, watch: Watch) -> _Known:
+    """What was said, and what about, which of a day of talk takes as long as choosing from it."""
+    watch.check()
+    spoken = _Known(transcript)
+    watch.check()
+    watch.progress(0.5)
+    return spoken
 
 
 def language(spoken: Spoken) -> str:
