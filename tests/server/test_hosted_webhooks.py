@@ -206,7 +206,10 @@ def test_a_slow_receiver_holds_up_nobody(http: httpx.Client, far: Far, recording
 
 
 def test_a_server_that_stops_waits_for_no_receiver(tmp_path: Path, far: Far, recording: bytes) -> None:
-    url = far.page("/hook", lambda _line, _request: far.closing.wait())
+    def never(_line: socket.socket, _request: bytes) -> None:
+        far.closing.wait()
+
+    url = far.page("/hook", never)
     with running(tmp_path, {}) as server, httpx.Client(base_url=server.url, timeout=PATIENCE) as http:
         start(http, recording, webhook_url=url)
         until(lambda: far.requests)
@@ -256,9 +259,9 @@ def test_webhooks_are_their_owners(serve: Serve, far: Far, recording: bytes) -> 
 
 def test_pages_of_deliveries(http: httpx.Client, far: Far, recording: bytes) -> None:
     url = far.page("/hook", response())
-    for number in range(3):
+    for _ in range(3):
         start(http, recording, webhook_url=url)
-        until(lambda number=number: len(deliveries(http)) == number + 1)
+    until(lambda: len(deliveries(http)) == 3)
     first = http.get(WEBHOOKS, params={"limit": 2}).json()
     rest = http.get(WEBHOOKS, params={"limit": 2, "cursor": first["next_cursor"]}).json()
     assert rest["next_cursor"] is None
