@@ -68,12 +68,18 @@ def form(fields: Mapping[str, Any], *, idempotent: bool = True, required: Sequen
 
 
 def body(fields: Mapping[str, Any], *, idempotent: bool = True, required: Sequence[str] = ()) -> dict[str, Any]:
-    """The request body of a route that takes small fields, as JSON or as a form."""
-    schema = {"type": "object", "properties": dict(fields), **({"required": list(required)} if required else {})}
-    kinds = ("application/json", "multipart/form-data", "application/x-www-form-urlencoded")
+    """The request body of a route that takes small fields, as JSON, where null is as good as none, or as a form."""
+    named = {"required": list(required)} if required else {}
+    form = {"type": "object", "properties": dict(fields), **named}
+    null = {"type": "null"}
+    told = {name: kind if name in required else {"anyOf": [kind, null]} for name, kind in fields.items()}
+    content = {kind: {"schema": form} for kind in ("multipart/form-data", "application/x-www-form-urlencoded")}
     return {
         "parameters": [_KEY] if idempotent else [],
-        "requestBody": {"required": bool(required), "content": {kind: {"schema": schema} for kind in kinds}},
+        "requestBody": {
+            "required": bool(required),
+            "content": {"application/json": {"schema": {**form, "properties": told}}, **content},
+        },
     }
 
 

@@ -20,7 +20,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
-from starlette.routing import Match
+from starlette.routing import BaseRoute, Match, Route
 
 from harken import errors
 
@@ -133,12 +133,24 @@ def _of_router(error: HTTPException) -> Problem:
 
 
 def _allowed(app: FastAPI, request: Request) -> list[str]:
-    """Every method of an address; the router's own 405 tells those of one of its routes only."""
-    return [
-        method
+    """Every method of an address; the router's own 405 tells those of one of its routes only.
+
+    An address that has a route of its own has the methods of that one, not those of a pattern that it fits as well.
+    """
+    found = {
+        method: [route for route in app.router.routes if _takes(route, request, method)]
         for method in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in app.router.routes)
-    ]
+    }
+    own = {method for method, those in found.items() if any(_is_plain(route) for route in those)}
+    return [method for method, those in found.items() if (method in own if own else those)]
+
+
+def _takes(route: BaseRoute, request: Request, method: str) -> bool:
+    return route.matches({**request.scope, "method": method})[0] is Match.FULL
+
+
+def _is_plain(route: BaseRoute) -> bool:
+    return isinstance(route, Route) and not route.param_convertors
 
 
 def _log(error: Exception, problem: Problem, path: str, request_id: str) -> None:

@@ -207,15 +207,7 @@ VOICE_FIELDS: dict[str, Any] = {
     "file": {"type": "string", "format": "binary", "description": "A recording in which only they speak"},
     "name": {"type": "string", "minLength": 1, "maxLength": MAX_NAME, "description": "Whose voice it is"},
 }
-_DIARIZATION: dict[str, Any] = {"schema": {"type": "object", "properties": _COUNTS}}
-DIARIZATION_BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": False,
-        "content": dict.fromkeys(
-            ("application/json", "multipart/form-data", "application/x-www-form-urlencoded"), _DIARIZATION
-        ),
-    }
-}
+DIARIZATION_BODY: dict[str, Any] = documents.body(_COUNTS, idempotent=False)
 
 RESULT_QUERY: dict[str, Any] = {
     "parameters": [
