@@ -348,6 +348,9 @@ def test_the_list(http: httpx.Client, server: Running, recording: bytes) -> None
     assert [one["id"] for one in told] == [elsewhere, *reversed(ids)]
     assert rest["next_cursor"] is None
     assert [one["filename"] for one in told] == ["other.wav", *["talk.wav"] * 3]
+    http.post(TRANSCRIBE + "url/", json={"url": "https://example.com/a.mp3"})
+    newest = strict(HostedList, http.get(TRANSCRIBE, params={"limit": 1}))["transcriptions"][0]
+    assert newest["url"] == "https://example.com/a.mp3"
     assert refused(http.get(TRANSCRIBE, params={"limit": 0})) == (400, "invalid_option")
 
 

@@ -88,6 +88,7 @@ class HostedListed(BaseModel):
     status: Told
     progress: int = Field(ge=0, le=100)
     filename: str
+    url: str | None = Field(description="Where the recording was fetched, if it was")
     created_at: float
     duration_seconds: float | None
     error: str | None = None

@@ -40,6 +40,7 @@ def listed(job: Job) -> dict[str, Any]:
         "status": status(job.state),
         "progress": percent(job.progress),
         "filename": job.filename,
+        "url": job.source,
         "created_at": job.created,
         "duration_seconds": None if job.duration is None else seconds(job.duration),
         **_error(job),
