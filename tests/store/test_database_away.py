@@ -51,6 +51,12 @@ def test_a_mistake_of_ours_stays_one(tmp_path: Path) -> None:
     engine.dispose()
 
 
+def test_errors_do_not_say_what_was_written(engine: sa.Engine) -> None:
+    with pytest.raises(sa.exc.DBAPIError) as caught, engine.begin() as connection:
+        connection.execute(sa.text("INSERT INTO nowhere VALUES (:text)"), {"text": "said in private"})
+    assert "private" not in str(caught.value)
+
+
 def test_no_connection_is_free(engine: sa.Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine.pool, "_timeout", 0.1)
     with contextlib.ExitStack() as stack:

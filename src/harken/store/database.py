@@ -31,7 +31,10 @@ _START_LOCK = 0x6861726B656E
 
 
 def connect(database: Path | str) -> sa.Engine:
-    """An engine for a SQLite file, or for a ``postgresql://`` address."""
+    """An engine for a SQLite file, or for a ``postgresql://`` address.
+
+    Its errors, which are logged, do not say what a statement was given: that can be what somebody said, or a secret.
+    """
     if isinstance(database, Path):
         return _sqlite(database)
     url = sa.make_url(database).set(drivername="postgresql+psycopg")
@@ -42,6 +45,7 @@ def connect(database: Path | str) -> sa.Engine:
         max_overflow=_OVERFLOW,
         pool_timeout=_FREE_SECONDS,
         pool_pre_ping=True,
+        hide_parameters=True,
         connect_args={"application_name": "harken"},
     )
 
@@ -112,6 +116,7 @@ def _sqlite(path: Path) -> sa.Engine:
         pool_size=_POOL,
         max_overflow=_OVERFLOW,
         pool_timeout=_FREE_SECONDS,
+        hide_parameters=True,
         connect_args={"timeout": BUSY},
     )
 
