@@ -100,6 +100,16 @@ def test_a_job_that_completes_is_paid_as_long_as_it_was(books: Books) -> None:
     assert books.balance == 8_000
 
 
+def test_a_job_that_was_to_cost_nothing_is_paid_as_long_as_it_was(books: Books) -> None:
+    job = books.entered(0, duration=0.01)
+    books.complete(job.id, MINUTE)
+    assert books.balance == 9_000
+    free = books.entered(0, rates={})
+    books.complete(free.id, MINUTE)
+    assert books.balance == 9_000
+    assert books.amounts(free) == []
+
+
 def test_a_stage_that_fails_is_not_paid(books: Books) -> None:
     job = books.entered()
     own = Stage(own_stage(job.id, StageKind.DIARIZE), job.id, StageKind.DIARIZE, JobState.PROCESSING, 1.0, 1.0)

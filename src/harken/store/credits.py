@@ -30,12 +30,12 @@ _SUM = "credits of"
 
 
 def reserve(connection: sa.Connection, account: str, job_id: str, work: str, quote: Quote, now: float) -> None:
-    """Set aside what work can cost, where it costs its account anything. Raises NotEnoughCredits.
+    """Set aside what work can cost, of an account that pays. Raises NotEnoughCredits.
+
+    Nothing is set aside too: a recording that its header says is nothing can turn out to be long, and is paid then.
 
     Two must not do so at once: the caller holds the lock of those who enter work.
     """
-    if not quote.most:
-        return
     if not connection.execute(sa.select(accounts.c.metered).where(accounts.c.id == account)).scalar():
         return
     balance, length = _balance(connection, account)

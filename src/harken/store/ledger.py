@@ -54,7 +54,7 @@ class SqlLedger(Sql):
                 self._write_transcript(connection, job.id, transcript)
                 connection.execute(stages.insert().values(rows.stage_values(stage)))
                 self._reserve(connection, job, stage)
-            if submission.quote is not None:
+            if submission.quote is not None and job.rates:
                 reserve(connection, job.owner, job.id, job.id, submission.quote, self._clock())
             enqueue(connection, active)
         return job, True
@@ -90,7 +90,8 @@ class SqlLedger(Sql):
             ring(connection)
 
     def _reserve(self, connection: sa.Connection, job: Job, stage: Stage) -> None:
-        reserve(connection, job.owner, job.id, stage.id, Quote(stage.price, stage.price), self._clock())
+        if stage.price:
+            reserve(connection, job.owner, job.id, stage.id, Quote(stage.price, stage.price), self._clock())
 
     def _earlier(self, connection: sa.Connection, submission: Submission, digest: str) -> Job | None:
         query = (
