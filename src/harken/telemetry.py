@@ -2,7 +2,7 @@
 """Logs: lines that people read, or one JSON object a line for machines, on standard error.
 
 Set up once by the process's entry point. Knows no settings, no server and no job; what a caller puts into ``extra``
-is written beside the message.
+is written beside the message, and so is what the work at hand is about.
 """
 
 from __future__ import annotations
@@ -11,6 +11,10 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import MappingProxyType
 from typing import Any, Literal
 
 Level = Literal["debug", "info", "warning", "error"]
@@ -26,11 +30,32 @@ def configure(level: Level = "info", form: Form = "text") -> None:
     ``level`` is harken's own; libraries are heard from ``warning`` on, or from ``info`` when ``level`` is ``debug``.
     """
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_note)
     handler.setFormatter(JsonLines() if form == "json" else PlainLines())
     others = logging.INFO if level == "debug" else max(logging.WARNING, _number(level))
     logging.basicConfig(level=others, handlers=[handler], force=True)
     logging.getLogger("harken").setLevel(_number(level))
     logging.captureWarnings(capture=True)
+
+
+_about: ContextVar[Mapping[str, str]] = ContextVar("about", default=MappingProxyType({}))
+
+
+@contextmanager
+def about(**ids: str) -> Iterator[None]:
+    """Have every line that is logged inside the context, in this task or thread, say what it is about: ids, by name."""
+    before = _about.set({**_about.get(), **ids})
+    try:
+        yield
+    finally:
+        _about.reset(before)
+
+
+def _note(record: logging.LogRecord) -> bool:
+    """Write onto a record what it is about, where it does not say so itself."""
+    for name, value in _about.get().items():
+        vars(record).setdefault(name, value)
+    return True
 
 
 def _number(level: Level) -> int:

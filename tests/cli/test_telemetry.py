@@ -59,3 +59,36 @@ def test_json_is_one_object_a_line() -> None:
     }
     assert entries[0]["time"].endswith("Z")
     assert "ZeroDivisionError" in entries[2]["exception"]
+
+
+ABOUT = """
+import logging, threading
+from contextvars import copy_context
+from harken import telemetry
+telemetry.configure("info", "json")
+log = logging.getLogger("harken.server")
+with telemetry.about(request_id="r"):
+    with telemetry.about(job_id="j"):
+        log.info("both")
+        log.info("own", extra={"job_id": "k"})
+        context = copy_context()
+    log.info("one")
+log.info("none")
+for target in (lambda: log.info("elsewhere"), lambda: context.run(log.info, "taken along")):
+    thread = threading.Thread(target=target)
+    thread.start()
+    thread.join()
+"""
+
+
+def test_lines_say_what_they_are_about() -> None:
+    done = subprocess.run([sys.executable, "-c", ABOUT], capture_output=True, text=True, check=True)
+    entries = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [(one["message"], one.get("request_id"), one.get("job_id")) for one in entries] == [
+        ("both", "r", "j"),
+        ("own", "r", "k"),
+        ("one", "r", None),
+        ("none", None, None),
+        ("elsewhere", None, None),
+        ("taken along", "r", "j"),
+    ]

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from dbos import DBOS
 from dbos import error as dbos_error
 
+from harken import telemetry
 from harken.errors import (
     HarkenError,
     JobCancelled,
@@ -135,7 +136,8 @@ class StageRuns:
             return
         job = self._hands.patiently(self._store.job, stage.job_id)
         try:
-            outcome = self._works[stage.kind].do(stage, job, self._tell(stage), self._cancelled(stage))
+            with telemetry.about(job_id=job.id, stage_id=stage.id):
+                outcome = self._works[stage.kind].do(stage, job, self._tell(stage), self._cancelled(stage))
             self._hands.patiently(self._stages.complete, stage_id, outcome)
         except StageNotFound:
             raise

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dbos import DBOS
 from dbos import error as dbos_error
 
+from harken import telemetry
 from harken.errors import HarkenError, JobCancelled, JobNotFound, RecogniserCrashed, WorkerError
 from harken.jobs.chapters import Chapters
 from harken.jobs.fetching import Fetching
@@ -80,12 +81,12 @@ class Workflows:
 
         @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=None)
         def transcribe(job_id: str) -> str:
-            with self._hands.holding(job_id):
+            with self._hands.holding(job_id), telemetry.about(job_id=job_id):
                 return self.run(job_id)
 
         @DBOS.workflow(name=STAGE_WORKFLOW, max_recovery_attempts=None)
         def stage(stage_id: str) -> str:
-            with self._hands.holding(stage_id):
+            with self._hands.holding(stage_id), telemetry.about(stage_id=stage_id):
                 return self.run_stage(stage_id)
 
     def run(self, job_id: str) -> str:
@@ -94,7 +95,9 @@ class Workflows:
             job = self._hands.patiently(self._store.start, job_id, self._worker)
             if job.state.ended:
                 return job.state.value
-            return self._do(job).state.value
+            ended = self._do(job)
+            log.info("job %s: %s", job_id, ended.state.value)
+            return ended.state.value
         except JobNotFound:
             return "deleted"
         except _MOVED as error:

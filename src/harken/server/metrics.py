@@ -3,11 +3,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import time
+import uuid
 
 from fastapi import Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from harken.server.middleware import JOB
+from harken.service import Caller
+
+log = logging.getLogger(__name__)
 
 CLIENT_GONE = 499
 """What requests count as whose client left before the answer (nginx's number)."""
@@ -63,7 +71,29 @@ class Measure:
             route = getattr(scope.get("route"), "path", "other")
             method = scope["method"] if scope["method"] in _METHODS else "other"
             self._metrics.requests.labels(method, route, str(status)).inc()
-            self._metrics.seconds.labels(method, route).observe(time.perf_counter() - began)
+            took = time.perf_counter() - began
+            self._metrics.seconds.labels(method, route).observe(took)
+            _log(scope, method, route, status, took)
+
+
+def _log(scope: Scope, method: str, route: str, status: int, took: float) -> None:
+    """One line, with ids and without names: the route's template, and nothing that a client wrote."""
+    about = dict[str, str]()
+    with contextlib.suppress(ValueError):
+        about["job_id"] = str(
+            uuid.UUID(str(scope["state"]["headers"].get(JOB) or scope.get("path_params", {}).get("job_id")))
+        )
+    caller: Caller | None = scope["state"].get("caller")
+    if caller is not None:
+        about["account"] = caller.id
+        if caller.key is not None:
+            about["key"] = caller.key
+    # Who asks how a job stands asks often.
+    level = logging.DEBUG if method in _LOOKS else logging.INFO
+    log.log(level, "%s %s: %d in %.3f s", method, route, status, took, extra=about)
+
+
+_LOOKS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

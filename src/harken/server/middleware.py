@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
+from harken import telemetry
 from harken.errors import Forbidden
 from harken.server import sockets
 from harken.server.auth import Door, bearer
@@ -62,7 +63,8 @@ class RequestContext:
                 headers[PROCESS_TIME] = f"{(time.perf_counter() - began) * 1000:.1f}"
             await send(message)
 
-        await self._app(scope, receive, reply)
+        with telemetry.about(request_id=request_id):
+            await self._app(scope, receive, reply)
 
 
 class LastCatch:
