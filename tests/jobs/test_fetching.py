@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -15,6 +16,7 @@ from tests.jobs.test_service import ME, service
 from harken.errors import AddressRefused, IdempotencyConflict
 from harken.model import Job, JobState, Lane, Options
 from harken.service import Service
+from harken.store import FolderBlobs
 
 if TYPE_CHECKING:
     from tests.jobs.conftest import StartExecutor
@@ -65,6 +67,22 @@ def test_a_fetch_is_cancelled(house: House, service: Service, start_executor: St
     service.cancel(job.id, ME)
     assert house.ended(job).state is JobState.CANCELLED
     assert (house.blobs.keys(), fetched(house, "slow")) == (set(), 0)
+
+
+def test_a_job_is_deleted_as_its_recording_comes(
+    house: House, service: Service, start_executor: StartExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adopt = FolderBlobs.adopt
+
+    def adopt_too_late(blobs: FolderBlobs, path: Path, key: str) -> None:
+        service.delete(key, ME)
+        adopt(blobs, path, key)
+
+    monkeypatch.setattr(FolderBlobs, "adopt", adopt_too_late)
+    job = submit(service, "talk")
+    executor = start_executor()
+    until(lambda: fetched(house, "talk") == 1 and job.id not in executor.running())
+    assert house.blobs.keys() == set()
 
 
 def test_a_worker_dies_while_it_fetches_and_after(house: House, service: Service) -> None:

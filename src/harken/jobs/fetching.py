@@ -8,7 +8,7 @@ from typing import Any
 
 from dbos import DBOS
 
-from harken.errors import HarkenError, JobFailed, WorkerUnavailable, revive
+from harken.errors import HarkenError, JobFailed, JobNotFound, WorkerUnavailable, revive
 from harken.jobs.chapters import step, watch
 from harken.jobs.hands import Hands, LeftOff
 from harken.model import Job
@@ -65,6 +65,13 @@ class Fetching:
         cancelled = watch(self._hands, seen, job.deadline, self._clock)
         with self._recordings.obtained(job.source, cancelled) as recording:
             self._blobs.adopt(recording.path, job.id)
-            came = self._hands.patiently(self._store.recording_came, job.id, job.id, recording.size, recording.filename)
+            try:
+                came = self._hands.patiently(
+                    self._store.recording_came, job.id, job.id, recording.size, recording.filename
+                )
+            except JobNotFound:
+                # It was deleted just now, with a recording that nobody knew of.
+                self._blobs.delete(job.id)
+                raise
         if came.state.ended:
             self._blobs.delete(job.id)
