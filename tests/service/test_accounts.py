@@ -144,6 +144,11 @@ def test_keys_from_the_settings_are_who_they_were(house: House) -> None:
     assert accounts.grant(owner, 5000, "admin") == 5000
     _, full = accounts.create_key(owner, "another", Policy(), "admin")
     assert accounts.caller(full).id == owner
+    accounts.close(owner, "admin")
+    for key in ("one", full):
+        with pytest.raises(Unauthenticated, match="closed"):
+            accounts.caller(key)
+    assert accounts.caller("two").id != owner
 
 
 def test_a_server_is_open_until_there_is_a_key(house: House) -> None:

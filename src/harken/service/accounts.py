@@ -6,6 +6,7 @@ Policies are held to elsewhere: see :mod:`harken.service.policy`. Knows no HTTP.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import time
@@ -24,6 +25,7 @@ from harken.service.nouns import EVERYONE, Caller
 MAX_NAME = 100
 """Characters of the name of an account or a key."""
 _PURPOSE = "key"
+_CLOSED = "the account of this API key is closed"
 
 
 class Accounts:
@@ -82,7 +84,7 @@ class Accounts:
         digest = hashlib.sha256(presented.encode("utf-8", "surrogatepass")).digest()
         found = [caller for one, caller in self._static.items() if hmac.compare_digest(one, digest)]
         if found:
-            return found[0]
+            return self._of_open(found[0])
         known = None if prefix is None else self._keys.find(prefix)
         if known is None or not secrets.same(known.digest, self._digest(presented)):
             raise Unauthenticated("this API key is not valid")
@@ -92,10 +94,17 @@ class Accounts:
         if key.expired(now):
             raise Unauthenticated("this API key has expired")
         if known.closed:
-            raise Unauthenticated("the account of this API key is closed")
+            raise Unauthenticated(_CLOSED)
         if key.last_used is None or key.last_used <= now - FRESH:
             self._keys.used(key.id)
         return Caller(key.account, key.id, key.policy)
+
+    def _of_open(self, caller: Caller) -> Caller:
+        """A caller whose account may never have been noted, unless it was closed."""
+        with contextlib.suppress(AccountNotFound):
+            if self._store.account(caller.id).closed is not None:
+                raise Unauthenticated(_CLOSED)
+        return caller
 
     # Accounts
 
