@@ -49,6 +49,8 @@ def _told(name: str, value: Any) -> str | None:
         return f"{len(value)} set"
     if isinstance(value, SecretStr):
         return "set"
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, dict):
         return ", ".join(f"{key}: {item}" for key, item in value.items())
     if isinstance(value, tuple):

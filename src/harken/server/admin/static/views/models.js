@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+import { get, post, remove } from "../api.js";
+import { button, h, say, sure, table } from "../dom.js";
+import { size } from "../format.js";
+
+const EVERY = 1000;
+
+export default async function models({ redraw, current }) {
+  const told = await get("models");
+  if (told.models.some((model) => model.fetch?.state === "running")) setTimeout(() => current() && redraw(), EVERY);
+
+  async function fetchIt(model) {
+    await post(`models/${model.name}/fetch`);
+    await redraw();
+    say(`${model.name} is being fetched.`);
+  }
+
+  async function erase(model) {
+    if (!await sure(`Delete the files of ${model.name} (${size(model.size)})?`, "Delete")) return;
+    const { freed } = await remove(`models/${model.name}`);
+    await redraw();
+    say(`${model.name} was deleted; ${size(freed)} are free.`);
+  }
+
+  function state(model) {
+    const { fetch } = model;
+    if (fetch?.state === "running") {
+      const bar = fetch.total
+        ? h("progress", { value: fetch.done, max: fetch.total, "aria-label": `Fetching ${model.name}` })
+        : h("progress", { "aria-label": `Fetching ${model.name}` });
+      return [bar, h("div", { class: "hint" }, `${fetch.doing} ${size(fetch.done)}`)];
+    }
+    const parts = [model.installed ? h("span", { class: "good" }, "installed") : h("span", { class: "faint" }, "not here")];
+    if (model.default) parts.push(" (default)");
+    if (fetch?.state === "failed") parts.push(h("div", { class: "hint bad" }, fetch.error));
+    return parts;
+  }
+
+  const idle = (model) => model.fetch?.state !== "running";
+  return [
+    table("Models", [
+      ["Name", (model) => h("strong", {}, model.name), "name"],
+      ["State", state],
+      ["Size", (model) => size(model.size), "number"],
+      ["", (model) => model.description],
+      ["Licence", (model) => model.licence],
+      ["", (model) => [
+        !model.installed && idle(model)
+          ? button("Fetch", () => fetchIt(model), { label: `Fetch ${model.name}` }) : null,
+        model.installed && !model.default && idle(model)
+          ? button("Delete", () => erase(model), { kind: "danger", label: `Delete ${model.name}` }) : null,
+      ].filter(Boolean), "acts"],
+    ], [...told.models].sort((one, other) => other.installed - one.installed)),
+    h("p", { class: "faint" },
+      "Workers load a model with the first job that asks for it, and keep the two that they used last."),
+  ];
+}
