@@ -17,6 +17,7 @@ from tests.server.test_uploads import vanish
 
 from harken.errors import (
     HarkenError,
+    StoreUnavailable,
     TextBusy,
     TextMisconfigured,
     TextRefused,
@@ -25,6 +26,7 @@ from harken.errors import (
     TextUnusable,
 )
 from harken.model import JobState, Lane, Message
+from harken.server import desk
 from harken.server.dialects.suite import text_shapes
 from harken.server.dialects.suite.text_schema import SuiteAnswer, SuiteChatModels
 from harken.text import endpoint
@@ -193,6 +195,29 @@ def test_who_hangs_up_may_come_back_with_a_key(server: Running) -> None:
     assert answers[0].json() == answers[1].json()
     assert len(server.backend.texts.done) == 1
     problem(ask(server, json={**BODY, "max_tokens": 7}, headers={"Idempotency-Key": "k"}), 422)
+
+
+def test_what_failed_is_tried_again_when_it_is_sent_again_under_its_key(server: Running) -> None:
+    key = {"Idempotency-Key": "k"}
+    server.backend.unwritten = TextBusy("come back later")
+    first = ask(server, json=BODY, headers=key)
+    problem(first, 503)
+    server.backend.unwritten = None
+    second, third = (ask(server, json=BODY, headers=key) for _ in range(2))
+    assert (second.status_code, third.json()) == (200, second.json())
+    assert {answer.headers["x-harken-job"] for answer in (first, second, third)} == set(jobs(server))
+    assert len(server.backend.stages.kept) == 2, "the failed one and the one that was done again"
+
+
+def test_an_answer_is_not_lost_with_the_database(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(desk, "AWAY_SECONDS", 0.0)
+
+    def away(*_: object) -> None:
+        raise StoreUnavailable("the database does not answer; try again in a moment")
+
+    monkeypatch.setattr(server.service, "delete", away)
+    answer = ask(server, json=BODY)
+    assert answer.status_code == 200, answer.text
 
 
 def test_what_takes_too_long_is_given_up(serve: Serve) -> None:

@@ -73,6 +73,8 @@ class Texts:
     ) -> tuple[Job, Stage]:
         """Make a job of a transcript that a client gave: it has completed, and its one stage waits to be done.
 
+        A request that is sent again gets its job, and the latest stage of this kind.
+
         Raises UnknownModel, InvalidOption, Forbidden, QueueFull, NotEnoughCredits, IdempotencyConflict; then nothing
         was made.
         """
@@ -104,7 +106,10 @@ class Texts:
                 given=(transcript, stage),
             )
         )
-        return entered, stage if new else self._stages.stages(entered.id)[0]
+        if new:
+            return entered, stage
+        # It may have been done again since.
+        return entered, [one for one in self._stages.stages(entered.id) if one.kind is stage.kind][-1]
 
     def again(self, job_id: str, task: TextTask, caller: Caller) -> Stage:
         """Have text work done on the transcript of a completed job.

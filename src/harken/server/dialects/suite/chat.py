@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
-from harken.errors import JobNotFound, WorkerUnavailable
+from harken.errors import JobNotFound, StoreUnavailable, WorkerUnavailable
 from harken.model import Job
 from harken.server.desk import Desk, idempotency_key
 from harken.server.dialects.suite import schema, text_schema, text_shapes
@@ -42,6 +42,9 @@ def add(routes: APIRouter, desk: Desk) -> None:
     )
     async def chat(request: Request) -> JSONResponse:
         job, stage = await enter(request, desk, GivenChat, ("transcript", "messages"))
+        if stage.state.ended and stage.result is None:
+            # Sent again under its key, after the model was busy, say.
+            stage = await desk.work(desk.service.retry_stage, job.id, stage.id, desk.caller(request))
         async with _forgotten(desk, request, job):
             stage = await desk.stage(request, stage)
         if stage.result is None:
@@ -64,5 +67,6 @@ async def _forgotten(desk: Desk, request: Request, job: Job) -> AsyncIterator[No
 
 async def _forget(desk: Desk, request: Request, job: Job) -> None:
     if idempotency_key(request) is None:
-        with contextlib.suppress(JobNotFound):
-            await desk.work(desk.service.delete, job.id, desk.caller(request))
+        # The answer is there: it is not lost where this cannot be done.
+        with contextlib.suppress(JobNotFound, StoreUnavailable):
+            await desk.insist(desk.service.delete, job.id, desk.caller(request))
