@@ -17,7 +17,9 @@ from harken.errors import TextUnavailable
 from harken.model import JobState
 from harken.server import bodies
 from harken.server.dialects.suite import given
+from harken.server.dialects.suite.schema import SuiteDebug
 from harken.server.dialects.suite.text_schema import SuiteSummary, SuiteSummaryStarted, SuiteSummaryStatus
+from harken.service import EVERYONE
 
 if TYPE_CHECKING:
     from tests.server.conftest import Running, Serve
@@ -254,6 +256,14 @@ def test_a_recording_whose_summary_was_asked_for_is_read_here(server: Running, r
     answer = httpx.post(f"{jobs}/summary", json={"max_length": 20})
     assert answer.status_code == 202, answer.text
     assert "Zoë" in result(server, job)["summary"]
+
+
+def test_debug_of_a_summary(server: Running) -> None:
+    job = begin(server, {"transcript": SAID})
+    until(lambda: server.service.stages(job, EVERYONE)[0].state is JobState.COMPLETED)
+    told = httpx.get(f"{server.url}/api/transcribe/debug/{job}").json()
+    SuiteDebug.model_validate(told, strict=True, extra="forbid")
+    assert (told["lane"], told["stages"][0]["kind"], told["audio_kept"]) == ("text", "summarise", False)
 
 
 def test_the_same_key_gives_the_same_summary(server: Running) -> None:

@@ -133,7 +133,7 @@ class SuiteDebug(BaseModel):
     model: str | None
     language: str | None
     diarize: bool
-    lane: Literal["interactive", "batch"]
+    lane: Literal["interactive", "batch", "text"]
     worker: str | None
     attempts: int = Field(description="Times that a worker took it up since a window of it was last saved")
     listeners: int = Field(description="Web sockets and event streams on this job in the process that answers")
