@@ -38,6 +38,7 @@ _KEY: Mapping[str, Any] = {
 
 ALWAYS: Mapping[int, str] = {
     401: "No key, or one that is not valid",
+    403: "Your key's policy does not allow it; `message` or `detail` names the policy",
     429: "Too many requests; `Retry-After` says when to come again",
     500: "The server's fault; its log has the details by request id",
 }

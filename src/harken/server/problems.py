@@ -38,6 +38,7 @@ STATUS: Mapping[type[errors.HarkenError], int] = {
     errors.Unauthenticated: 401,
     errors.AccessError: 403,
     errors.NotEnoughCredits: 402,
+    errors.AccountError: 404,
     errors.ModelError: 503,
     errors.JobError: 409,
     errors.JobNotFound: 404,

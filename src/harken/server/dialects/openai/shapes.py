@@ -36,7 +36,7 @@ MEDIA_TYPES: Mapping[str, str] = {
 AUDIO_TOKENS_PER_SECOND = 50
 """What Whisper's encoder makes of a second: 1500 positions for 30 s."""
 
-_TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+_TYPES = {401: "authentication_error", 402: "insufficient_quota", 403: "permission_error", 429: "rate_limit_error"}
 
 
 def error_shape(problem: Problem, request_id: str) -> dict[str, Any]:
