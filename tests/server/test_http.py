@@ -98,6 +98,21 @@ def test_without_origins_no_browser_may_read(server: Running) -> None:
     assert "access-control-allow-origin" not in answer.headers
 
 
+def test_pages_of_others_have_nothing_done_where_there_are_no_keys(serve: Serve) -> None:
+    server = serve(cors_origins=("https://page.example",))
+    rotate = server.url + "/api/v1/webhooks/secret/rotate/"
+    for origin in ("https://evil.example", "http://localhost:1", "null"):
+        refused = httpx.post(rotate, headers={"Origin": origin})
+        assert refused.status_code == 403
+        assert "HARKEN_CORS_ORIGINS" in refused.json()["message"]
+    for own in ({}, {"Origin": server.url}, {"Origin": "https://page.example"}):
+        assert httpx.post(rotate, headers=own).status_code == 200
+    assert httpx.get(server.url + "/v1/models", headers={"Origin": "https://evil.example"}).status_code == 200
+    keyed = serve(api_keys=("key",))
+    told = {"Origin": "https://evil.example", "Authorization": "Bearer key"}
+    assert httpx.post(keyed.url + "/api/v1/webhooks/secret/rotate/", headers=told).status_code == 200
+
+
 def test_keys_guard_everything_but_health_and_documentation(serve: Serve) -> None:
     server = serve(api_keys=("key",))
     for path in ("/", "/healthz", "/readyz", "/openapi.json", "/docs"):

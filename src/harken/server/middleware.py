@@ -29,6 +29,8 @@ REQUEST_ID = "X-Request-ID"
 PROCESS_TIME = "X-Process-Time-Ms"
 JOB = "X-Harken-Job"
 
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing."""
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
 
@@ -107,8 +109,8 @@ class Guard:
     """Lets in who has a key and is not too fast, and notes the caller in ``request.state.caller``.
 
     Every path that is not listed as public is guarded, those that do not exist too, but what is under ``others``, where
-    others let in. ``origins`` are the pages that may
-    open web sockets beside our own.
+    others let in. ``origins`` are the pages that may open web sockets beside our own, and may ask for something to be
+    done where there are no keys.
     """
 
     def __init__(self, app: ASGIApp, door: Door, public: frozenset[str], others: str, origins: tuple[str, ...]) -> None:
@@ -133,6 +135,9 @@ class Guard:
                     "without keys this server answers to localhost only, so that no web page can read it under another "
                     "name; make a key with harken keys create to serve it under names of its own"
                 )
+            if caller == EVERYONE and scope["type"] == "http" and scope["method"] not in _SAFE:
+                # No key that a stranger's page would have to know, and a form may be sent to us by any.
+                sockets.check_origin(scope, self._origins)
             await self._door.count(caller)
             scope.setdefault("state", {})["caller"] = caller
         await self._app(scope, receive, send)

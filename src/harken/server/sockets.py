@@ -60,7 +60,7 @@ def keys(scope: Scope) -> tuple[str | None, ...]:
 
 
 def check_origin(scope: Scope, allowed: Collection[str]) -> None:
-    """Raise Forbidden when a page of another host opens the socket, and the settings do not name it.
+    """Raise Forbidden when a page of another host opens the socket or asks, and the settings do not name it.
 
     Programs that are no browsers send no origin.
     """
@@ -72,7 +72,7 @@ def check_origin(scope: Scope, allowed: Collection[str]) -> None:
         # The scheme does not count: a proxy before us may speak TLS.
         if urlsplit(origin).netloc.lower() == headers.get("host", "").lower() != "":
             return
-    raise Forbidden(f"pages from {origin} may not listen here; HARKEN_CORS_ORIGINS says which may")
+    raise Forbidden(f"pages from {origin} may not use this server; HARKEN_CORS_ORIGINS says which may")
 
 
 async def end(
