@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ from tests.text.meetings import meeting
 from harken.config import Settings
 from harken.errors import InvalidOption, TextUnavailable, UnknownModel
 from harken.text.providers import LOCAL, TextSettings, providers
+
+STAND_IN = Path(__file__).parent / "llama_standin"
 
 
 def test_with_nothing_set_up_everything_is_quoted() -> None:
@@ -45,7 +48,8 @@ def test_an_endpoint_that_fails_is_an_error_and_nothing_else(server: ChatServer)
         providers(TextSettings(base_url=server.url, models=("large",))).choose().summarise(meeting())
 
 
-def test_a_local_model_is_used_when_it_is_named(tmp_path: Path) -> None:
+def test_a_local_model_is_used_when_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(STAND_IN))
     installed = TextSettings(local=tmp_path / "model.gguf")
     found = providers(installed)
     assert found.names == ("extractive", LOCAL)
@@ -53,6 +57,15 @@ def test_a_local_model_is_used_when_it_is_named(tmp_path: Path) -> None:
     found.close()
     named = providers(TextSettings(local=tmp_path / "model.gguf", models=(LOCAL,)))
     assert named.choose().name == LOCAL
+
+
+def test_a_local_model_that_nothing_here_can_run_is_not_offered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    assert providers(TextSettings(local=tmp_path / "model.gguf")).names == ("extractive",)
+    with pytest.raises(InvalidOption, match=r"pip install 'harken\[llm\]'"):
+        providers(TextSettings(local=tmp_path / "model.gguf", models=(LOCAL,)))
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,11 @@ _SPINS = "1000"
 then burns the time of the thread that is waited for: 1 token a second in place of 12."""
 
 
+def runnable() -> bool:
+    """Whether llama.cpp is installed."""
+    return importlib.util.find_spec("xllamacpp") is not None
+
+
 class LocalModel:
     """A :class:`~harken.text.provider.LanguageModel` from a GGUF file. Requests of several threads wait in turn."""
 
@@ -103,7 +108,7 @@ class LocalModel:
         if self._endpoint is not None and self._child is not None and self._child.poll() is None:
             return self._endpoint
         self._stop()
-        if importlib.util.find_spec("xllamacpp") is None:
+        if not runnable():
             raise MissingExtra("a local language model needs llama.cpp: pip install 'harken[llm]'")
         if not self._path.is_file():
             raise ModelUnavailable(

@@ -17,7 +17,7 @@ from harken.text import extractive
 from harken.text.endpoint import Endpoint
 from harken.text.extractive import Extractive
 from harken.text.generative import Generative
-from harken.text.local import LocalModel
+from harken.text.local import LocalModel, runnable
 from harken.text.provider import IDLE, LanguageModel, TextProvider, Watch, check_chat, check_summary
 from harken.text.wire import Wire
 
@@ -114,12 +114,16 @@ def providers(settings: TextSettings) -> Providers:
     """
     named = settings.models
     if settings.base_url is None:
-        local = [LocalModel(settings.local, LOCAL, threads=settings.threads)] if settings.local is not None else []
+        local: list[LanguageModel] = []
+        if settings.local is not None and runnable():
+            local.append(LocalModel(settings.local, LOCAL, threads=settings.threads))
         strange = [name for name in named if name not in {LOCAL, extractive.NAME}]
         if strange:
             raise InvalidOption(f"HARKEN_LLM_MODEL names {', '.join(strange)}, and HARKEN_LLM_BASE_URL is not set")
         if LOCAL in named and not local:
-            raise InvalidOption(f"HARKEN_LLM_MODEL is {LOCAL}, which is not installed: harken models fetch {LOCAL}")
+            absent = f"is not installed: harken models fetch {LOCAL}"
+            why = absent if settings.local is None else "needs llama.cpp: pip install 'harken[llm]'"
+            raise InvalidOption(f"HARKEN_LLM_MODEL is {LOCAL}, which {why}")
         return Providers(local, default=named[0] if named else extractive.NAME)
     if not named:
         raise InvalidOption("HARKEN_LLM_BASE_URL is set, and HARKEN_LLM_MODEL is not: it names the models to use there")
