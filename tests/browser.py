@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real browser: the Chromium of this machine, or one that Playwright fetched, without a window, over its own protocol.
+"""A real browser: the Chromium of this machine, or one that Playwright fetched, without a window, by its own protocol.
 
 Clicks and keys are the browser's own events. Where there is no browser tests are not run and say so; in CI they fail.
 """
