@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -11,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from tests.server.conftest import PATIENCE, TEXT, until
+from tests.server.test_uploads import HEAD, part
 
 from harken.asr.languages import LANGUAGES
 from harken.errors import CorruptMedia, NotEnoughCredits, TextUnavailable
-from harken.model import Job, Summarise
+from harken.model import Job, JobState, Summarise, TextResult
 from harken.server.dialects.hosted.schema import (
     HostedAccepted,
     HostedError,
@@ -199,6 +202,17 @@ def test_fields_that_are_refused(
     server.clean()
 
 
+@pytest.mark.parametrize(("field", "value"), [("webhook_url", "https://private.example.com"), ("model", "gpt-9")])
+def test_a_field_that_is_refused_costs_no_upload(server: Running, field: str, value: str) -> None:
+    """Most of the recording is announced and never sent."""
+    content = part(field, value.encode()) + part("file", bytes(2**20), "a.wav")
+    head = f"POST {TRANSCRIBE} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100000000\r\n"
+    with contextlib.closing(socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)) as connection:
+        connection.sendall(f"{head}Content-Type: {HEAD['Content-Type']}\r\n\r\n".encode() + content)
+        assert connection.recv(12) == b"HTTP/1.1 400"
+    server.clean()
+
+
 def test_bodies_that_are_refused(http: httpx.Client, server: Running, recording: bytes) -> None:
     url = TRANSCRIBE + "url/"
     assert refused(http.post(TRANSCRIBE, files={"x": (None, "y")})) == (400, "invalid_option")
@@ -238,6 +252,21 @@ def test_a_summary_that_fails_costs_no_transcript(http: httpx.Client, server: Ru
     again = http.post(f"/v1/transcription-jobs/{told['id']}/stages/{stage['id']}/retry")
     assert again.status_code in (200, 202), again.text
     until(lambda: look(http, told["id"])["summary"])
+
+
+def test_what_to_know_of_a_summary_is_told_and_the_latest_counts(
+    http: httpx.Client, server: Running, recording: bytes
+) -> None:
+    job_id = start(http, recording, summary="true")
+    ended(http, job_id)
+    (stage,) = server.backend.stages.stages(job_id)
+    made = TextResult("Newer.", "m", True, topics=("news",), warnings=("nobody said Diane",))
+    for number, text in enumerate((None, made, None), 1):
+        state = JobState.FAILED if text is None else JobState.COMPLETED
+        again = replace(stage, id=str(number), created=stage.created + number, state=state, result=text)
+        server.backend.stages.kept[again.id] = again
+    told = look(http, job_id)
+    assert (told["summary"], told["topics"], told["warnings"]) == ("Newer.", ["news"], ["nobody said Diane"])
 
 
 def test_speakers_are_named_for_every_door(http: httpx.Client, recording: bytes) -> None:
