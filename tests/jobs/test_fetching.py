@@ -16,7 +16,7 @@ from tests.jobs.test_service import ME, service
 from harken.errors import AddressRefused, IdempotencyConflict
 from harken.model import Job, JobState, Lane, Options
 from harken.service import Service
-from harken.store import FolderBlobs
+from harken.store import FolderBlobs, SqlStore
 
 if TYPE_CHECKING:
     from tests.jobs.conftest import StartExecutor
@@ -82,6 +82,24 @@ def test_a_job_is_deleted_as_its_recording_comes(
     job = submit(service, "talk")
     executor = start_executor()
     until(lambda: fetched(house, "talk") == 1 and job.id not in executor.running())
+    assert house.blobs.keys() == set()
+
+
+def test_a_recording_comes_as_its_job_is_deleted(
+    house: House, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delete = SqlStore.delete
+
+    def delete_late(store: SqlStore, job_id: str) -> None:
+        (path := house.folder.root / "come").write_bytes(b"sound")
+        house.blobs.adopt(path, job_id)
+        store.recording_came(job_id, job_id, 5, "talk.mp3")
+        delete(store, job_id)
+
+    job = submit(service, "talk")
+    house.store.start(job.id, "worker")
+    monkeypatch.setattr(SqlStore, "delete", delete_late)
+    service.delete(job.id, ME)
     assert house.blobs.keys() == set()
 
 

@@ -52,6 +52,9 @@ class Service(Submissions, StageWork, VoiceBook):
         if job.audio is not None:
             self._blobs.delete(job.audio)
         self._store.delete(job_id)
+        if job.source is not None:
+            # It may have come after we looked.
+            self._blobs.delete(job.id)
 
     def transcript(self, job_id: str, caller: Caller) -> Transcript:
         """The result. Raises JobNotFound, JobNotFinished, or what the job failed with."""
