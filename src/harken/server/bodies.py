@@ -7,15 +7,15 @@ import asyncio
 import json
 import threading
 from typing import TypeVar
+from urllib.parse import parse_qsl
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
-from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
-from starlette.types import Message
 
 from harken.errors import HarkenError, InvalidOption, InvalidRequest, UploadStalled, UploadTooLarge
 from harken.server.forms import Fields
+from harken.server.multipart import MAX_FIELDS, FieldsParser, boundary_of
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -35,12 +35,16 @@ async def fields(request: Request) -> Fields:
     A JSON object is taken for what it is, whatever its type: curl's is that of a form. Raises InvalidRequest.
     """
     body = await _body(request, MOST, InvalidRequest)
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    form = kind in ("multipart/form-data", "application/x-www-form-urlencoded")
-    if form and not body.lstrip().startswith(b"{"):
-        return Fields([(name, value) for name, value in await _form(request, body) if isinstance(value, str)])
     if not body.strip():
         return Fields([])
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    form = not body.lstrip().startswith(b"{")
+    if form and kind == "multipart/form-data":
+        parser = FieldsParser(boundary_of(request.headers.get("content-type")))
+        parser.feed(body)
+        return Fields(parser.form().fields)
+    if form and kind == "application/x-www-form-urlencoded":
+        return Fields(_urlencoded(body))
     try:
         told = json.loads(body)
     except (ValueError, RecursionError):
@@ -76,6 +80,15 @@ def document(body: bytes, kind: type[Body]) -> Body:
         raise InvalidOption(f"{name}: {first['msg']}", param=name) from None
 
 
+def _urlencoded(body: bytes) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS)
+    except UnicodeDecodeError:
+        raise InvalidRequest("the form is not UTF-8") from None
+    except ValueError:
+        raise InvalidRequest(f"the form has more than {MAX_FIELDS} fields") from None
+
+
 def _text(value: object) -> str:
     if not isinstance(value, str):
         return json.dumps(value)
@@ -84,17 +97,6 @@ def _text(value: object) -> str:
     except UnicodeEncodeError:
         raise InvalidRequest("the body holds half of a character") from None
     return value
-
-
-async def _form(request: Request, body: bytes) -> list[tuple[str, object]]:
-    async def receive() -> Message:
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    try:
-        async with Request(request.scope, receive).form() as form:
-            return list(form.multi_items())
-    except HTTPException as error:
-        raise InvalidRequest(f"the form is malformed: {error.detail}") from error
 
 
 async def _body(request: Request, most: int, too_long: type[HarkenError]) -> bytes:

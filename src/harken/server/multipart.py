@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``multipart/form-data`` block by block: text fields into a form, the recording into a file.
+"""``multipart/form-data`` block by block: text fields into a form, the recording, if there is one, into a file.
 
 Blocking; knows neither where blocks come from nor who reads the form.
 """
@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import BinaryIO
 
 from python_multipart.exceptions import FormParserError
@@ -39,33 +40,16 @@ Check = Callable[[Form], object]
 """Called before the recording is read, with the fields that came before it; may raise to refuse the upload early."""
 
 
-class FormParser:
-    """Takes blocks of a multipart body: fields into a form, the recording into a file."""
+class FieldsParser:
+    """Takes blocks of a multipart body: text fields into a form. Files are left out."""
 
-    def __init__(
-        self,
-        boundary: bytes,
-        file: BinaryIO,
-        path: Path,
-        name: str,
-        check: Check,
-        max_bytes: int,
-        long: Mapping[str, int],
-    ) -> None:
-        """Read a form whose recording is the part ``name``, into ``file``, which is at ``path``.
+    def __init__(self, boundary: bytes, long: Mapping[str, int] = MappingProxyType({})) -> None:
+        """``long`` has the bytes that all fields of a name may have together, where that is more than others may have.
 
-        ``long`` has the bytes that all fields of a name may have together, where that is more than others may have.
+        Raises InvalidRequest where the boundary is none.
         """
-        self._file = file
-        self._path = path
-        self._wanted = name
-        self._check = check
-        self._max_bytes = max_bytes
         self._long = dict(long)
         self._form = Form()
-        self._hash = hashlib.sha256()
-        self._size = 0
-        self._filename: str | None = None
         self._parts = 0
         self._ended = False
         self._header_name = bytearray()
@@ -100,15 +84,11 @@ class FormParser:
         except FormParserError as error:
             raise InvalidRequest(f"the form is malformed: {error}") from error
 
-    def finish(self) -> tuple[Form, Upload]:
-        """The form and its recording, after the last bytes. Raises InvalidRequest when either is not whole."""
+    def form(self) -> Form:
+        """The form, after the last bytes. Raises InvalidRequest when it is not whole."""
         if not self._ended:
-            raise InvalidRequest("the form ends before its last boundary; the upload is cut short or malformed")
-        if self._filename is None:
-            raise InvalidOption(
-                f"the form has no part named {self._wanted!r}; send the recording there", param=self._wanted
-            )
-        return self._form, Upload(self._path, self._filename, self._size, self._hash.hexdigest())
+            raise InvalidRequest("the form ends before its last boundary; it is cut short or malformed")
+        return self._form
 
     def _part_begins(self) -> None:
         self._parts += 1
@@ -139,21 +119,14 @@ class FormParser:
         if encoding not in (b"binary", b"8bit", b"7bit"):
             raise InvalidRequest("the form uses a Content-Transfer-Encoding; send the bytes as they are")
         self._field = raw.decode("utf-8", "replace")
-        filename = parameters.get(b"filename")
-        if self._field == self._wanted:
-            self._recording_begins(filename or b"")
-        elif filename is not None:
-            self._form.ignored.append(self._field)
-            self._sink = self._discard
-        else:
-            self._sink = self._gather
+        self._sink = self._sink_of(parameters.get(b"filename"))
 
-    def _recording_begins(self, filename: bytes) -> None:
-        if self._filename is not None:
-            raise InvalidOption(f"{self._wanted} was sent more than once", param=self._wanted)
-        self._check(self._form)
-        self._filename = display_name(filename.decode("utf-8", "replace"))
-        self._sink = self._write
+    def _sink_of(self, filename: bytes | None) -> Callable[[memoryview], None]:
+        """Who takes the bytes of the part that begins."""
+        if filename is None:
+            return self._gather
+        self._form.ignored.append(self._field)
+        return self._discard
 
     def _data_comes(self, data: bytes, start: int, end: int) -> None:
         self._sink(memoryview(data)[start:end])
@@ -171,14 +144,6 @@ class FormParser:
     def _form_ends(self) -> None:
         self._ended = True
 
-    def _write(self, data: memoryview) -> None:
-        self._size += len(data)
-        if self._size > self._max_bytes:
-            raise too_large(self._max_bytes)
-        self._hash.update(data)
-        while data:
-            data = data[self._file.write(data) :]
-
     def _gather(self, data: memoryview) -> None:
         name = self._field.removesuffix("[]")
         if name in self._long:
@@ -191,6 +156,57 @@ class FormParser:
 
     def _discard(self, data: memoryview) -> None:
         """The bytes of a file that nobody asked for; they count towards the size of the body alone."""
+
+
+class FormParser(FieldsParser):
+    """Takes blocks of a multipart body: fields into a form, the recording into a file."""
+
+    def __init__(
+        self,
+        boundary: bytes,
+        file: BinaryIO,
+        path: Path,
+        name: str,
+        check: Check,
+        max_bytes: int,
+        long: Mapping[str, int],
+    ) -> None:
+        """Read a form whose recording is the part ``name``, into ``file``, which is at ``path``; see the base."""
+        super().__init__(boundary, long)
+        self._file = file
+        self._path = path
+        self._wanted = name
+        self._check = check
+        self._max_bytes = max_bytes
+        self._hash = hashlib.sha256()
+        self._size = 0
+        self._filename: str | None = None
+
+    def finish(self) -> tuple[Form, Upload]:
+        """The form and its recording, after the last bytes. Raises InvalidRequest when either is not whole."""
+        form = self.form()
+        if self._filename is None:
+            raise InvalidOption(
+                f"the form has no part named {self._wanted!r}; send the recording there", param=self._wanted
+            )
+        return form, Upload(self._path, self._filename, self._size, self._hash.hexdigest())
+
+    def _sink_of(self, filename: bytes | None) -> Callable[[memoryview], None]:
+        if self._field != self._wanted:
+            return super()._sink_of(filename)
+        if self._filename is not None:
+            raise InvalidOption(f"{self._wanted} was sent more than once", param=self._wanted)
+        self._check(self._form)
+        self._filename = display_name((filename or b"").decode("utf-8", "replace"))
+        return self._write
+
+    def _write(self, data: memoryview) -> None:
+        self._size += len(data)
+        if self._size > self._max_bytes:
+            raise too_large(self._max_bytes)
+        self._hash.update(data)
+        while data:
+            data = data[self._file.write(data) :]
 
 
 def too_large(limit: int) -> UploadTooLarge:

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""uvicorn as this server wants it: web sockets that tell why they end, and none kept for a client that never reads;
-no noise about clients that break off in the middle of what they say.
+"""uvicorn as this server wants it: web sockets that tell why they end, and none kept for a client that never reads.
 
-Knows no route.
+Of requests that turn out to be no HTTP it makes no noise. Knows no route.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from asyncio import TimerHandle
 import h11
 import uvicorn
 from fastapi import FastAPI
-from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 STUCK = 300.0
@@ -33,15 +32,14 @@ class Exchange(H11Protocol):
     for every stranger who sends such a thing; and where it has begun to answer, the 400 would fail.
     """
 
-    cycle: RequestResponseCycle | None
-
     def send_400_response(self, msg: str) -> None:
         """Tell the client, if there is still room for it, and the application."""
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             super().send_400_response(msg)
         else:
             self.transport.close()
-        if self.cycle is not None and not self.cycle.response_complete:
+        # Before the first request there is none, whatever uvicorn says of its type.
+        if self.cycle is not None and not self.cycle.response_complete:  # type: ignore[redundant-expr]
             self.cycle.disconnected = True
             self.cycle.message_event.set()
 

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""JSON bodies of every kind but the right one, on every route that takes one."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.fuzzing import budget
+from tests.server.wild import ids, request, routes, sane, talk, unharmed
+
+if TYPE_CHECKING:
+    from tests.server.conftest import Serve
+    from tests.server.wild import Route
+
+SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(),
+    st.text(st.characters(), max_size=20),  # halves of surrogate pairs too
+    st.sampled_from([10**400, -(2**63) - 1, 1e308, -0.0, 5e-324, "", " ", "\0", "\ud800", "NaN", "en", "extractive"]),
+    st.sampled_from(["user", "system", "bullet_points", "http://private/", "http://[::1", "http://a/" + "b" * 9000]),
+)
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=8), inner, max_size=4)),
+    max_leaves=8,
+)
+KINDS = (
+    b"application/json",
+    b"application/json; charset=utf-16",
+    b"text/plain",
+    b"",
+    b"application/x-www-form-urlencoded",
+)
+DEEP = 3000
+
+
+def objects(names: tuple[str, ...]) -> st.SearchStrategy[Any]:
+    """Objects with the names that a route knows, at any depth, and values of any type."""
+    keys = st.sampled_from(names)
+    inner = st.recursive(
+        SCALARS,
+        lambda value: st.one_of(st.lists(value, max_size=3), st.dictionaries(keys, value, max_size=5)),
+        max_leaves=12,
+    )
+    return st.dictionaries(keys, inner, max_size=6)
+
+
+def written(value: Any) -> bytes:
+    """As JSON, surrogates escaped; NaN and infinity as Python and JavaScript libraries write them."""
+    return json.dumps(value).encode()
+
+
+def deep(names: tuple[str, ...]) -> st.SearchStrategy[bytes]:
+    """Bodies that are nested deeply, in themselves or in a field."""
+    openings = st.sampled_from([(b"[", b"]"), (b'{"a":', b"}"), (b'[{"text":[', b"]}]")])
+
+    def nest(opening: tuple[bytes, bytes], name: str | None, depth: int, *, closed: bool) -> bytes:
+        body = opening[0] * depth + b"1" + opening[1] * (depth if closed else 0)
+        return body if name is None else b'{"' + name.encode() + b'":' + body + b"}"
+
+    return st.builds(
+        nest,
+        openings,
+        st.one_of(st.none(), st.sampled_from(names)),
+        st.sampled_from([2, 200, DEEP]),
+        closed=st.booleans(),
+    )
+
+
+def bodies(names: tuple[str, ...]) -> st.SearchStrategy[bytes]:
+    """Any body."""
+    whole = st.one_of(objects(names).map(written), objects(names).map(written), VALUES.map(written))
+    cut = st.builds(lambda body, at: body[: at % (len(body) + 1)], whole, st.integers(0, 10**6))
+    bent = st.builds(
+        lambda body, at, byte: body[: at % len(body)] + bytes([byte]) + body[at % len(body) + 1 :],
+        whole,
+        st.integers(0, 10**6),
+        st.integers(0, 255),
+    )
+    twice = st.builds(
+        lambda one, other: one[:-1] + b"," + other[1:], objects(names).map(written), objects(names).map(written)
+    )
+    encoded = st.builds(
+        lambda value, how: json.dumps(value, ensure_ascii=False).encode(how, "surrogatepass"),
+        objects(names),
+        st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "utf-32"]),
+    )
+    return st.one_of(whole, cut, bent, twice, encoded, deep(names), st.binary(max_size=50))
+
+
+def test_json(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    server = serve(requests_per_minute=10**9)
+    taking = [route for route in routes(server) if "application/json" in route.takes]
+    assert len(taking) > 8, "the document tells which routes take JSON"
+    real = ids(server)
+    statuses = set[int]()
+
+    def run(route: Route) -> None:
+        assert route.names, route
+
+        @budget(45)
+        @given(bodies(route.names), st.sampled_from(KINDS))
+        def check(body: bytes, kind: bytes) -> None:
+            headers = [(b"Content-Type", kind), (b"Content-Length", str(len(body)).encode())]
+            told = talk(server, request(route.method, route.target(real).encode(), headers, body))
+            sane(told, route.path)
+            statuses.add(told.status if told else 0)
+
+        check()
+
+    with unharmed(server, caplog):
+        for route in taking:
+            run(route)
+    assert {400, 202} <= statuses, "some are refused and some get through, or little was tested"
