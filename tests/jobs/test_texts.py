@@ -105,7 +105,7 @@ def test_formatting_that_fails_costs_nothing_else(
 
 
 def test_a_given_transcript_is_summarised(house: House, service: Service, start_executor: StartExecutor) -> None:
-    job, stage = service.texts.write(GIVEN, Summarise("bullet_points", 40), ME, view={"door": "suite"})
+    job, stage = service.texts.write(GIVEN, Summarise("bullet_points", 40), ME, keep=86400.0)
     assert (stage.kind, stage.state, stage.lane) == (StageKind.SUMMARISE, JobState.QUEUED, Lane.TEXT)
     assert stage.options["model"] == "extractive"
     start_executor()
@@ -115,7 +115,7 @@ def test_a_given_transcript_is_summarised(house: House, service: Service, start_
     assert found.result.model == "extractive"
     assert "boat" in found.result.text
     assert service.transcript(job.id, ME) == GIVEN
-    assert service.job(job.id, ME).view == {"door": "suite"}
+    assert service.job(job.id, ME).keep == 86400.0
     assert service.results(job.id, ME)[1] == []
     assert service.jobs(ME).jobs == (), "it is no recording"
     assert [one.id for one in service.all_jobs().jobs] == [job.id]

@@ -74,7 +74,8 @@ def test_a_question_is_answered(server: Running, path: str) -> None:
     assert answer.headers["x-harken-job"] == submission.job.id
     assert submission.given is not None
     assert submission.given[1].lane is Lane.INTERACTIVE
-    assert jobs(server) == [], "nobody asks for it again"
+    assert submission.job.keep == 86400.0, "nobody asks for it again, also where the server dies before it is deleted"
+    assert jobs(server) == []
 
 
 def test_the_conversation_goes_along(server: Running) -> None:
@@ -206,6 +207,7 @@ def test_what_failed_is_tried_again_when_it_is_sent_again_under_its_key(server: 
     second, third = (ask(server, json=BODY, headers=key) for _ in range(2))
     assert (second.status_code, third.json()) == (200, second.json())
     assert {answer.headers["x-harken-job"] for answer in (first, second, third)} == set(jobs(server))
+    assert server.backend.submissions[0].job.keep is None
     assert len(server.backend.stages.kept) == 2, "the failed one and the one that was done again"
 
 

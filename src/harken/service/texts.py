@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import Any
 
 from harken.model import (
     Chat,
@@ -69,11 +68,11 @@ class Texts:
         *,
         idempotency_key: str | None = None,
         warnings: tuple[str, ...] = (),
-        view: dict[str, Any] | None = None,
+        keep: float | None = None,
     ) -> tuple[Job, Stage]:
         """Make a job of a transcript that a client gave: it has completed, and its one stage waits to be done.
 
-        A request that is sent again gets its job, and the latest stage of this kind.
+        A request that is sent again gets its job, and the latest stage of this kind. ``keep`` as for recordings.
 
         Raises UnknownModel, InvalidOption, Forbidden, QueueFull, NotEnoughCredits, IdempotencyConflict; then nothing
         was made.
@@ -95,7 +94,7 @@ class Texts:
             started=now,
             ended=now,
             warnings=warnings,
-            view=view or {},
+            keep=keep,
         )
         stage = self._stage(job, task, now)
         entered, new = self._engine.submit(

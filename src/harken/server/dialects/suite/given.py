@@ -28,6 +28,8 @@ MOST_CHARACTERS = 2_000_000
 """Of a full text: a day of talk."""
 MOST_SEGMENTS = 20_000
 """Or sentences: the same."""
+ANSWERED = 24 * 3600.0
+"""Seconds that a conversation without an idempotency key is kept if the server dies before it is answered."""
 _OURS = frozenset({"id", "speaker_confidence", "start_display", "end_display", "words"})
 """What segments of results have beside: nothing to warn of."""
 
@@ -95,7 +97,10 @@ async def enter(
             given = bodies.document(body, kind)
             spoken, task, warnings = given.spoken(), given.task(given.model_name), unknown(given, lists, _OURS)
             del given
-        return desk.service.texts.write(spoken, task, desk.caller(request), idempotency_key=key, warnings=warnings)
+        keep = ANSWERED if kind is GivenChat and key is None else None
+        return desk.service.texts.write(
+            spoken, task, desk.caller(request), idempotency_key=key, warnings=warnings, keep=keep
+        )
 
     job, stage = await desk.work(make)
     request.state.headers[JOB] = job.id
