@@ -16,6 +16,7 @@ from harken.ports.accounts import (
     Passwords,
     Sessions,
 )
+from harken.ports.figures import Figures, Recent
 from harken.ports.limits import RateLimits, Slots
 from harken.ports.oversight import Overview, Queue, Used
 from harken.ports.queue import JobEngine, Ledger, Submission, Transaction
@@ -36,6 +37,7 @@ __all__ = [
     "CreditStore",
     "Executor",
     "Facts",
+    "Figures",
     "JobEngine",
     "KeyStore",
     "KnownKey",
@@ -48,6 +50,7 @@ __all__ = [
     "RateLimits",
     "Readiness",
     "Receipt",
+    "Recent",
     "Recording",
     "Recordings",
     "Roster",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from harken.model import Job, JobState, Lane
+from harken.ports.figures import Figures
 from harken.ports.store import Page
 
 
@@ -51,6 +52,9 @@ class Overview(Protocol):
 
     def queues(self) -> list[Queue]:
         """What waits and runs, by lane; lanes with nothing in them too."""
+
+    def figures(self, since: float) -> Figures:
+        """Numbers for dashboards, and what became of the jobs that ended from ``since`` on."""
 
     def used(self, since: int) -> list[Used]:
         """What was used on the day ``since`` and after it, newest first; jobs that were deleted count on."""

@@ -69,7 +69,7 @@ def create_app(service: Service, gate: Gate, config: AppConfig, office: Office |
     Nobody can administer one without an office.
     """
     problems = Problems(openai.error_shape)
-    metrics = Metrics()
+    metrics = Metrics(None if office is None else lambda: (office.oversight.queues(), office.oversight.figures()))
     door = Door(gate, requests_per_minute=config.requests_per_minute, at_once=config.max_concurrent_requests)
     spool = Spool(
         config.spool_dir,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Prometheus metrics of the HTTP side: requests, their time, what is in progress. One registry per application."""
+"""Prometheus metrics and the log line of requests: their time, what is in progress. One registry per application."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from fastapi import Response
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from harken.server.gauges import Gauges, Look
 from harken.server.middleware import JOB
 from harken.service import Caller
 
@@ -22,10 +23,13 @@ CLIENT_GONE = 499
 
 
 class Metrics:
-    """The numbers and the page that shows them."""
+    """The numbers and the page that shows them. ``look`` reads those that the database knows."""
 
-    def __init__(self) -> None:
+    def __init__(self, look: Look | None = None) -> None:
         self.registry = CollectorRegistry()
+        self._gauges = None if look is None else Gauges(look)
+        if self._gauges is not None:
+            self.registry.register(self._gauges)
         self.requests = Counter(
             "harken_http_requests_total", "Requests answered.", ["method", "route", "status"], registry=self.registry
         )
@@ -38,8 +42,10 @@ class Metrics:
         )
         self.in_progress = Gauge("harken_http_requests_in_progress", "Requests in progress.", registry=self.registry)
 
-    def page(self) -> Response:
+    async def page(self) -> Response:
         """The metrics in Prometheus' text format."""
+        if self._gauges is not None:
+            await self._gauges.refresh()
         return Response(generate_latest(self.registry), media_type=CONTENT_TYPE_LATEST)
 
 

@@ -99,6 +99,6 @@ def router(service: Service, metrics: Metrics, problems: Problems, endpoints: Ma
         if caller.key is not None:
             # Of keys from the settings, and where there are none, the operator knows who has them.
             require(caller, Scope.ADMIN)
-        return metrics.page()
+        return await metrics.page()
 
     return routes

@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable
 
 from harken.model import Job, JobState
-from harken.ports import Executor, Overview, Page, Queue, Roster, Used
+from harken.ports import Executor, Figures, Overview, Page, Queue, Roster, Used
 from harken.service.admin import Admin
 from harken.service.jobs import Service
 from harken.service.nouns import Caller
 
+LATELY = 300.0
+"""Seconds that count as recent in figures."""
 _DAY = 24 * 3600
 
 
@@ -74,6 +76,10 @@ class Oversight:
         """Every worker that has not left, and whether it is alive; the one heard of last first."""
         known = sorted(self._roster.executors(), key=lambda one: one.silence)
         return [(one, one.silence < self._dead_after) for one in known]
+
+    def figures(self) -> Figures:
+        """Numbers for dashboards; what is recent in them ended in the last :data:`LATELY` seconds."""
+        return self._overview.figures(self._clock() - LATELY)
 
     def used(self, days: int) -> list[Used]:
         """What accounts had done on each of the last ``days`` days, today being one; newest first."""

@@ -6,8 +6,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from harken.model import CreditKind, Job, JobState, Lane
-from harken.ports import Page, Queue, Used
-from harken.store import rows
+from harken.ports import Figures, Page, Queue, Used
+from harken.store import figures, rows
 from harken.store.account_tables import credit_entries, usage
 from harken.store.base import ACTIVE, Sql, not_found
 from harken.store.database import is_sqlite
@@ -65,6 +65,10 @@ class SqlOverview(Sql):
             else Queue(one, 0, 0, None)
             for one in Lane
         ]
+
+    def figures(self, since: float) -> Figures:
+        """See :class:`~harken.ports.Overview`."""
+        return figures.read(self._read, since)
 
     def used(self, since: int) -> list[Used]:
         """See :class:`~harken.ports.Overview`."""
