@@ -205,6 +205,29 @@ def test_couriers_side_by_side_deliver_each_once(post: Post) -> None:
     assert post.answers == []
 
 
+def test_slow_receivers_of_one_hold_up_nobody_else(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harken.server.courier.HANDS", 3)
+    monkeypatch.setattr("harken.server.courier.SHARE", 2)
+    mine = [post.ended(url=f"{URL}/{number}") for number in range(4)]
+    yours = post.ended(owner="you")
+    answer, arrived = threading.Event(), list[str]()
+
+    def send(url: str, *_: object) -> Receipt:
+        assert url == URL or answer.wait(30)
+        arrived.append(url)
+        return ARRIVED
+
+    monkeypatch.setattr(post.webhooks, "_send", send)
+    courier = Courier(post.webhooks, draw, every=0.01)
+    courier.start()
+    until(lambda: post.due(yours).state is DeliveryState.DELIVERED)
+    assert arrived == [URL]
+    answer.set()
+    until(lambda: {post.due(job).state for job in mine} == {DeliveryState.DELIVERED})
+    courier.stop()
+    assert not courier._busy
+
+
 def test_a_job_that_is_deleted_takes_its_delivery_along(post: Post) -> None:
     job = post.ended()
     (taken,) = post.webhooks.take_due(10)

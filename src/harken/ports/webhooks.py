@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -40,10 +40,10 @@ The last is asked several times a second whether to leave off; then, and only th
 class WebhookStore(Protocol):
     """Deliveries, receivers and secrets. Every method is one transaction."""
 
-    def take_due(self, now: float, lease: float, limit: int) -> list[Delivery]:
+    def take_due(self, now: float, lease: float, limit: int, without: Collection[str] = ()) -> list[Delivery]:
         """Deliveries whose time has come; nobody else gets them for ``lease`` seconds.
 
-        Those to receivers that are paused are put aside instead.
+        Those of the owners in ``without`` are left, and those to receivers that are paused are put aside instead.
         """
 
     def tried(self, delivery_id: str, attempt: Try, state: DeliveryState, due: float) -> None:

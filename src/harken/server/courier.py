@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 from harken.errors import JobCancelled, JobNotFound
@@ -16,8 +17,10 @@ from harken.service import Draw, Webhooks
 
 log = logging.getLogger(__name__)
 
-HANDS = 8
-"""Deliveries at a time; eight slow receivers hold up the others for as long as one try may take."""
+HANDS = 16
+"""Deliveries at a time."""
+SHARE = 8
+"""Of one account: its receivers, however many and slow, hold up its own messages and not everybody's."""
 EVERY = 1.0
 """Seconds between two looks for what is due."""
 
@@ -30,6 +33,8 @@ class Courier:
         self._draw = draw
         self._every = every
         self._free = threading.Semaphore(HANDS)
+        self._busy = Counter[str]()
+        self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._pool = ThreadPoolExecutor(HANDS, "courier")
         self._thread = threading.Thread(target=self._run, name="courier", daemon=True)
@@ -56,13 +61,17 @@ class Courier:
         """Take one delivery and have it tried; whether there was one."""
         if not self._free.acquire(timeout=self._every):
             return False
+        with self._lock:
+            full = [owner for owner, deliveries in self._busy.items() if deliveries >= SHARE]
         due: list[Delivery] = []
         try:
-            due = self._webhooks.take_due(1)
+            due = self._webhooks.take_due(1, full)
         finally:
             if not due:
                 self._free.release()
         for delivery in due:
+            with self._lock:
+                self._busy[delivery.owner] += 1
             self._pool.submit(self._deliver, delivery)
         return bool(due)
 
@@ -77,4 +86,7 @@ class Courier:
         except Exception:
             log.exception("webhook %s could not be tried", delivery.id)
         finally:
+            with self._lock:
+                self._busy[delivery.owner] -= 1
+                self._busy = +self._busy  # without those who have none
             self._free.release()

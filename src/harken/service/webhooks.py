@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from harken.model import Delivery, DeliveryState, Job, Scope, Stage, Transcript, Try
@@ -92,9 +92,12 @@ class Webhooks:
         policy.require(caller, Scope.TRANSCRIBE, Scope.TEXT)
         return self._store.rotate(caller.id, OVERLAP)
 
-    def take_due(self, limit: int) -> list[Delivery]:
-        """Deliveries whose time has come, for :meth:`deliver`; nobody else gets them for :data:`LEASE` seconds."""
-        return self._store.take_due(self._clock(), LEASE, limit)
+    def take_due(self, limit: int, without: Collection[str] = ()) -> list[Delivery]:
+        """Deliveries whose time has come, for :meth:`deliver`; nobody else gets them for :data:`LEASE` seconds.
+
+        Those of the owners in ``without`` are left.
+        """
+        return self._store.take_due(self._clock(), LEASE, limit, without)
 
     def deliver(self, delivery: Delivery, draw: Draw, stopping: Callable[[], bool]) -> DeliveryState:
         """Try it once, and note how it went.

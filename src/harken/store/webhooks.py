@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import sqlalchemy as sa
@@ -30,9 +30,9 @@ class SqlWebhooks(Sql):
         super().__init__(engine, **rest)
         self._new_secret = new_secret
 
-    def take_due(self, now: float, lease: float, limit: int) -> list[Delivery]:
+    def take_due(self, now: float, lease: float, limit: int, without: Collection[str] = ()) -> list[Delivery]:
         """See :class:`~harken.ports.WebhookStore`."""
-        due = (_WAITING, deliveries.c.due <= now)
+        due = (_WAITING, deliveries.c.due <= now, deliveries.c.owner.not_in(without))
         # A look costs less than a transaction that writes, and mostly there is nothing.
         if not self._read(sa.select(deliveries.c.id).where(*due).limit(1)):
             return []
