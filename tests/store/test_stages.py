@@ -6,7 +6,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -39,7 +39,8 @@ from harken.model import (
     Voice,
 )
 from harken.ports import Submission
-from harken.store import SqlBell, SqlLedger, SqlStages, SqlStore, SqlVoices
+from harken.store import SqlBell, SqlLedger, SqlStages, SqlStore, SqlVoices, connect, preparing, upgrade
+from harken.store.base import Sql
 
 PLAIN = Transcript((Segment(0.0, 1.0, " a"),), "en", 12.5, "base")
 SPOKEN = replace(PLAIN, turns=(Turn(0.0, 1.0, "SPEAKER_00"),), speakers=(Speaker("SPEAKER_00", 1.0, (0.6, 0.8)),))
@@ -313,3 +314,43 @@ def test_voices_are_their_owners(engine: sa.Engine) -> None:
     with pytest.raises(taken[1]):
         voices.forget("me", "Zoë")
     assert (voices.voices("me"), voices.voices("you")) == ([anna], [theirs])
+
+
+@pytest.mark.parametrize("change", ["complete", "name"])
+def test_a_job_is_deleted_while_its_transcript_changes(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    engine = connect(postgres_url)
+    with preparing(engine):
+        upgrade(engine)
+    store = Store(engine)
+    job = store.job()
+    store.jobs.start(job.id, "worker")
+    store.jobs.complete(job.id, SPOKEN)
+    stage = Stage(str(uuid.uuid4()), job.id, StageKind.DIARIZE, JobState.QUEUED, 1.0, 1.0)
+    store.ledger.enter_stage(stage, 10, lambda *_: None)
+    deleting: list[Future[None]] = []
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    blocked = sa.text(waiting)
+
+    def write_late(adapter: Sql, connection: sa.Connection, job_id: str, transcript: Transcript) -> None:
+        deleting.append(pool.submit(store.jobs.delete, job_id))
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            with engine.connect() as other:
+                if other.execute(blocked).scalar():
+                    break
+            time.sleep(0.01)
+        write(adapter, connection, job_id, transcript)
+
+    write = Sql._write_transcript
+    monkeypatch.setattr(Sql, "_write_transcript", write_late)
+    with ThreadPoolExecutor(1) as pool:
+        if change == "complete":
+            assert store.stages.complete(stage.id, SPOKEN).state is JobState.COMPLETED
+        else:
+            store.jobs.name_speakers(job.id, {"SPEAKER_00": "Ada"})
+        deleting[0].result(30)
+    with pytest.raises(JobNotFound):
+        store.jobs.job(job.id)
+    engine.dispose()

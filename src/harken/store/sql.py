@@ -146,12 +146,13 @@ class SqlStore(Sql):
         """See :class:`~harken.ports.Store`."""
         query = sa.select(transcripts.c.transcript).where(transcripts.c.job_id == job_id).with_for_update()
         with writing(self._engine) as connection:
+            # The job first, as whoever deletes it: else each could wait for the other.
+            connection.execute(jobs.update().where(jobs.c.id == job_id).values(updated=self._clock()))
             saved = connection.execute(query).scalar_one_or_none()
             if saved is None:
                 raise not_found(job_id)
             transcript = rows.load_transcript(saved).named(names)
             self._write_transcript(connection, job_id, transcript)
-            connection.execute(jobs.update().where(jobs.c.id == job_id).values(updated=self._clock()))
             return transcript
 
     def complete(self, job_id: str, transcript: Transcript) -> Job:

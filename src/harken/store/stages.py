@@ -75,6 +75,10 @@ class SqlStages(Sql):
         """See :class:`~harken.ports.Stages`."""
         result = rows.dump(outcome) if isinstance(outcome, TextResult) else None
         with writing(self._engine) as connection:
+            if isinstance(outcome, Transcript):
+                # The job first, as whoever deletes it: else each could wait for the other.
+                of_stage = sa.select(jobs.c.id).join_from(jobs, stages).where(stages.c.id == stage_id)
+                connection.execute(of_stage.with_for_update(of=jobs, read=True, key_share=True))
             stage = self._end(connection, stage_id, JobState.COMPLETED, progress=1.0, result=result)
             if stage is None:
                 return self._one(connection, stage_id)
