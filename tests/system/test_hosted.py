@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import wave
@@ -23,6 +24,7 @@ from tests.curl import curl
 from tests.net.far import Far, response
 from tests.server.test_hosted_webhooks import says, sent
 from tests.system.conftest import PATIENCE, until
+from tests.system.test_kills import Server
 
 from harken.bench.server import started
 from harken.config import Settings
@@ -271,6 +273,35 @@ def test_a_webhook_as_documented(http: httpx.Client, far: Far, beckett_wav: Path
 def delivered(http: httpx.Client, job_id: str) -> list[dict[str, Any]]:
     told = http.get("/api/v1/webhooks/").json()["webhooks"]
     return [one for one in told if one["transcription_id"] == job_id and one["status"] == "delivered"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_webhook_outlives_the_api(
+    base_model: Path, vad_model: Path, far: Far, beckett_wav: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert base_model.parent == vad_model.parent.parent, "the server looks in the same folder"
+    monkeypatch.setenv("HARKEN_FETCH_ALLOW", "127.0.0.0/8")
+    # Those of the module's own server are still there.
+    monkeypatch.delenv("HARKEN_API_KEYS", raising=False)
+    here = far.page("/hook", response(b"", "503 Service Unavailable"))
+    server = Server(tmp_path, tmp_path)
+    try:
+        server.wait_ready()
+        with beckett_wav.open("rb") as file:
+            answer = server.http.post("/api/v1/transcribe/", files={"file": file}, data={"webhook_url": here})
+        assert answer.status_code == 202, answer.text
+        job_id = answer.json()["id"]
+        until(lambda: far.requests)
+        os.kill(server.part("api"), signal.SIGKILL)
+        far.page("/hook", response())
+        server.wait_ready()
+        (delivery,) = until(lambda: delivered(server.http, job_id))
+        assert delivery["tries"][-1]["status_code"] == 200
+        assert {sent(request)[0]["webhook-id"] for request in far.requests} == {delivery["id"]}
+        server.stop()
+    finally:
+        server.close()
 
 
 def test_credits_as_documented(server: str, folder: Path, tmp_path: Path) -> None:
