@@ -184,7 +184,6 @@ def test_who_pays_what(service: Service, house: House) -> None:
 
 def test_administrators_act_as_whoever_owns_a_job(service: Service, house: House) -> None:
     jobs = [_submit(service, house, Caller(name)) for name in ("me", "you")]
-    assert {one.id for one in service.all_jobs().jobs} == {job.id for job in jobs}
     assert service.cancel(jobs[1].id, service.owner(jobs[1].id)).state is JobState.CANCELLED
     with pytest.raises(JobNotFound):
         service.owner("nothing")

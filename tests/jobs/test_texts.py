@@ -118,7 +118,7 @@ def test_a_given_transcript_is_summarised(house: House, service: Service, start_
     assert service.job(job.id, ME).keep == 86400.0
     assert service.results(job.id, ME)[1] == []
     assert service.jobs(ME).jobs == (), "it is no recording"
-    assert [one.id for one in service.all_jobs().jobs] == [job.id]
+    assert [one.id for one in house.store.jobs(None, 20).jobs] == [job.id]
     with pytest.raises(JobNotFound):
         service.stages(job.id, YOU)
     with pytest.raises(AudioGone):

@@ -14,28 +14,20 @@ import sqlalchemy as sa
 from harken.errors import AccountNotFound, KeyNotFound
 from harken.model import (
     Account,
-    AccountUsage,
     ApiKey,
     AuditEntry,
-    Job,
-    JobState,
-    Lane,
-    Options,
     Policy,
     Scope,
     Session,
-    Transcript,
 )
-from harken.ports import FRESH, Submission
+from harken.ports import FRESH
 from harken.store import (
     Argon2,
     SqlAccounts,
     SqlAuditLog,
     SqlFacts,
     SqlKeys,
-    SqlLedger,
     SqlSessions,
-    SqlStore,
 )
 
 BY = AuditEntry("admin", "test", "x", {"why": "Zoë \0"})
@@ -67,28 +59,6 @@ def test_accounts_are_kept(engine: sa.Engine) -> None:
     for change in changes:
         with pytest.raises(AccountNotFound):
             change()
-
-
-def test_usage_is_told_by_account(engine: sa.Engine) -> None:
-    store, ledger = SqlStore(engine), SqlLedger(engine)
-
-    def enter(owner: str, created: float) -> Job:
-        job = Job(str(uuid.uuid4()), owner, JobState.QUEUED, Lane.BATCH, Options(), "x", created, created, duration=9.0)
-        return ledger.enter(Submission(job), 100, lambda *_: None)[0]
-
-    done = [enter("me", 10.0), enter("me", 20.0), enter("you", 15.0)]
-    for job, seconds in zip(done, (30.0, 60.0, 60.0), strict=True):
-        store.complete(job.id, Transcript((), "en", seconds, "base"))
-    store.fail(enter("me", 30.0).id, "x", "y")
-    enter("me", 5.0)
-    enter("nobody", 40.0)
-    accounts = SqlAccounts(engine)
-    assert accounts.usage(10.0) == [
-        AccountUsage("me", 3, 2, 1, 90.0, 30.0),
-        AccountUsage("you", 1, 1, 0, 60.0, 15.0),
-        AccountUsage("nobody", 1, 0, 0, 0.0, 40.0),
-    ]
-    assert accounts.usage(50.0) == []
 
 
 def test_keys_are_kept_without_what_they_are(engine: sa.Engine) -> None:

@@ -5,7 +5,7 @@ Frozen dataclasses and enums, times in seconds, no I/O. Everything else imports 
 harken, so it knows no engine, no database and no dialect.
 """
 
-from harken.model.accounts import EVERYDAY, Account, AccountUsage, ApiKey, AuditEntry, Policy, Scope, Session
+from harken.model.accounts import EVERYDAY, Account, ApiKey, AuditEntry, Policy, Scope, Session
 from harken.model.credits import CreditEntry, CreditKind, Quote
 from harken.model.jobs import Job, JobState, Lane, Stage, StageKind
 from harken.model.options import Channels, Mode, Options, Task
@@ -53,7 +53,6 @@ __all__ = [
     "EVERYDAY",
     "SAMPLE_RATE",
     "Account",
-    "AccountUsage",
     "ApiKey",
     "AuditEntry",
     "Channels",

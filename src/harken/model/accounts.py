@@ -78,20 +78,6 @@ class ApiKey:
 
 
 @dataclass(frozen=True, slots=True)
-class AccountUsage:
-    """What an account has had done, as far as its jobs are still kept."""
-
-    account: str
-    jobs: int
-    completed: int
-    failed: int
-    seconds: float
-    """Of audio, in jobs that have completed."""
-    last: float
-    """When its newest job was made, in seconds since the epoch."""
-
-
-@dataclass(frozen=True, slots=True)
 class Session:
     """An administrator's login. Times are seconds since the epoch."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from harken.model import Account, AccountUsage, ApiKey, AuditEntry, CreditEntry, Policy, Session
+from harken.model import Account, ApiKey, AuditEntry, CreditEntry, Policy, Session
 
 FRESH = 60.0
 """Seconds in which the use of a key is noted once."""
@@ -23,9 +23,6 @@ class AccountStore(Protocol):
 
     def accounts(self) -> list[Account]:
         """All of them, oldest first."""
-
-    def usage(self, since: float) -> list[AccountUsage]:
-        """What each account had done in jobs made since then, whoever had most first."""
 
     def have(self, account: Account) -> None:
         """Add an account, unless it is there; no change that anybody made."""

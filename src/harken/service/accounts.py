@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 
 from harken.asr import languages
 from harken.errors import AccountNotFound, InvalidOption, Unauthenticated
-from harken.model import Account, AccountUsage, ApiKey, AuditEntry, CreditEntry, Policy
+from harken.model import Account, ApiKey, AuditEntry, CreditEntry, Policy
 from harken.model.credits import in_credits
 from harken.models.catalog import Catalog
 from harken.ports import FRESH, AccountStore, CreditStore, KeyStore
@@ -117,10 +117,6 @@ class Accounts:
         """An account. Raises AccountNotFound."""
         self._have_static()
         return self._store.account(account_id)
-
-    def usage(self, since: float) -> list[AccountUsage]:
-        """What each account had done in jobs made since then, as far as they are kept; whoever had most first."""
-        return self._store.usage(since)
 
     def named(self, name: str) -> Account:
         """The account of that id, or else of that name. Raises AccountNotFound, InvalidOption for several."""

@@ -23,10 +23,6 @@ class Service(Submissions, StageWork, VoiceBook):
         policy.require(caller, Scope.READ)
         return self._store.jobs(caller.id, limit, cursor)
 
-    def all_jobs(self, limit: int = 20, cursor: str | None = None) -> Page:
-        """Everybody's jobs, newest first: for administrators, who do what they do as a job's :meth:`owner`."""
-        return self._store.jobs(None, limit, cursor)
-
     def owner(self, job_id: str) -> Caller:
         """Whose job it is, who may do everything with it. Raises JobNotFound."""
         return Caller(self._store.job(job_id).owner)

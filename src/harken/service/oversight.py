@@ -10,7 +10,6 @@ from harken.model import Job, JobState
 from harken.ports import Executor, Figures, Overview, Page, Queue, Roster, Used
 from harken.service.admin import Admin
 from harken.service.jobs import Service
-from harken.service.nouns import Caller
 
 LATELY = 300.0
 """Seconds that count as recent in figures."""
@@ -57,16 +56,16 @@ class Oversight:
 
     def cancel(self, job_id: str, by: str) -> Job:
         """Cancel anybody's job. Raises JobNotFound, JobEnded."""
-        owner = self.job(job_id).owner
-        job = self._service.cancel(job_id, Caller(owner))
-        self._admin.note(by, "job.cancel", job_id, account=owner)
+        owner = self._service.owner(job_id)
+        job = self._service.cancel(job_id, owner)
+        self._admin.note(by, "job.cancel", job_id, account=owner.id)
         return job
 
     def delete(self, job_id: str, by: str) -> None:
         """Remove anybody's job with its recording and its text. Raises JobNotFound."""
-        owner = self.job(job_id).owner
-        self._service.delete(job_id, Caller(owner))
-        self._admin.note(by, "job.delete", job_id, account=owner)
+        owner = self._service.owner(job_id)
+        self._service.delete(job_id, owner)
+        self._admin.note(by, "job.delete", job_id, account=owner.id)
 
     def queues(self) -> list[Queue]:
         """What waits and runs, by lane."""

@@ -9,13 +9,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from harken.errors import AccountNotFound, KeyNotFound
-from harken.model import Account, AccountUsage, ApiKey, AuditEntry, JobState, Policy, Scope
+from harken.model import Account, ApiKey, AuditEntry, Policy, Scope
 from harken.ports import FRESH, KnownKey
 from harken.store import audit as log
 from harken.store.account_tables import accounts, keys
 from harken.store.base import Sql
 from harken.store.database import writing
-from harken.store.tables import jobs
 
 _OF_KEYS = ("id", "account", "name", "prefix", "created", "expires", "last_used", "revoked")
 
@@ -33,28 +32,6 @@ class SqlAccounts(Sql):
     def accounts(self) -> list[Account]:
         """See :class:`~harken.ports.AccountStore`."""
         return [_account(row) for row in self._read(sa.select(accounts).order_by(accounts.c.created, accounts.c.id))]
-
-    def usage(self, since: float) -> list[AccountUsage]:
-        """See :class:`~harken.ports.AccountStore`."""
-        completed, failed = (jobs.c.state == state.value for state in (JobState.COMPLETED, JobState.FAILED))
-        seconds = sa.func.coalesce(sa.func.sum(jobs.c.duration).filter(completed), 0.0).label("seconds")
-        query = (
-            sa.select(
-                jobs.c.owner,
-                sa.func.count().label("jobs"),
-                sa.func.count().filter(completed).label("completed"),
-                sa.func.count().filter(failed).label("failed"),
-                seconds,
-                sa.func.max(jobs.c.created).label("last"),
-            )
-            .where(jobs.c.created >= since)
-            .group_by(jobs.c.owner)
-            .order_by(seconds.desc(), jobs.c.owner)
-        )
-        return [
-            AccountUsage(row.owner, row.jobs, row.completed, row.failed, row.seconds, row.last)
-            for row in self._read(query)
-        ]
 
     def have(self, account: Account) -> None:
         """See :class:`~harken.ports.AccountStore`."""
