@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_from_bytes
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.fuzzing import budget
+from tests.server.admin import API, served
 from tests.server.wild import ids, request, routes, sane, talk, unharmed
 
 if TYPE_CHECKING:
@@ -42,12 +44,13 @@ ODD = st.one_of(
     st.text(max_size=20).map(lambda text: quote(text.encode("utf-8", "surrogatepass"), safe="")),
     st.binary(max_size=12).map(lambda raw: quote_from_bytes(raw, safe="")),
 )
+PARAMETERS = ("job_id", "stage_id", "name", "model_id", "delivery_id", "account_id", "token_id")
 
 
 @pytest.mark.parametrize("keys", [(), ("sk-right",)], ids=["open", "keyed"])
 def test_headers(serve: Serve, caplog: pytest.LogCaptureFixture, keys: tuple[str, ...]) -> None:
     server = serve(requests_per_minute=10**9, api_keys=keys)
-    known = routes(server)
+    known = routes(server.url)
     assert len(known) > 30, "the document tells of the routes"
     real = {} if keys else ids(server)
 
@@ -58,15 +61,16 @@ def test_headers(serve: Serve, caplog: pytest.LogCaptureFixture, keys: tuple[str
         if not framed and not empty:
             headers = [*headers, (b"Content-Length", b"2")]
         sent = request(route.method, route.target(real).encode(), headers, b"" if framed or empty else b"{}")
-        sane(talk(server, sent, complete=not framed), route.path)
+        sane(talk(server.url, sent, complete=not framed), route.path)
 
-    with unharmed(server, caplog):
+    with unharmed(server.url, caplog):
         check()
+    server.clean()
 
 
 def test_paths_and_queries(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     server = serve(requests_per_minute=10**9)
-    known = [route for route in routes(server) if route.query or "{" in route.path]
+    known = [route for route in routes(server.url) if route.query or "{" in route.path]
     real = ids(server)
 
     @budget(250)
@@ -81,7 +85,31 @@ def test_paths_and_queries(serve: Serve, caplog: pytest.LogCaptureFixture) -> No
         names = (*route.query, "x")
         query = "&".join(f"{names[at % len(names)]}={value}" for at, value in asked)
         target = f"{route.target({**real, **odd})}?{query}".encode()
-        sane(talk(server, request(route.method, target, [(b"Content-Length", b"0")])), route.path)
+        sane(talk(server.url, request(route.method, target, [(b"Content-Length", b"0")])), route.path)
 
-    with unharmed(server, caplog):
+    with unharmed(server.url, caplog):
         check()
+
+
+def test_paths_and_queries_of_a_real_database(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Every route that takes no recording; there is no job, so that nothing is waited for."""
+    with served(tmp_path) as server, server.administrator() as admin:
+        account = admin.post(f"{API}/accounts", json={"name": "fuzzed"}).json()["id"]
+        asked = {"account": account, "name": "fuzzed", "scopes": ["admin", "transcribe", "jobs:read", "text"]}
+        key = (b"Authorization", b"Bearer " + admin.post(f"{API}/tokens", json=asked).json()["key"].encode())
+        known = [route for route in routes(server.url) if not route.takes and (route.query or "{" in route.path)]
+        assert any(route.path.startswith(API) for route in known)
+
+        @budget(250)
+        @given(
+            st.sampled_from(known), st.lists(ODD, min_size=1, max_size=3), st.lists(st.tuples(st.integers(0, 5), ODD))
+        )
+        def check(route: Route, odd: list[str], asked: list[tuple[int, str]]) -> None:
+            named = dict(zip(PARAMETERS, odd * len(PARAMETERS), strict=False))
+            names = (*route.query, "x")
+            query = "&".join(f"{names[at % len(names)]}={value}" for at, value in asked)
+            sent = request(route.method, f"{route.target(named)}?{query}".encode(), [key, (b"Content-Length", b"0")])
+            sane(talk(server.url, sent), route.path)
+
+        with unharmed(server.url, caplog):
+            check()

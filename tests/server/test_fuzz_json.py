@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.fuzzing import budget
+from tests.server.admin import API, served
 from tests.server.wild import ids, request, routes, sane, talk, unharmed
 
 if TYPE_CHECKING:
@@ -94,27 +96,48 @@ def bodies(names: tuple[str, ...]) -> st.SearchStrategy[bytes]:
     return st.one_of(whole, cut, bent, twice, encoded, deep(names), st.binary(max_size=50))
 
 
-def test_json(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
-    server = serve(requests_per_minute=10**9)
-    taking = [route for route in routes(server) if "application/json" in route.takes]
-    assert len(taking) > 8, "the document tells which routes take JSON"
-    real = ids(server)
+def hold(url: str, route: Route, target: str, examples: int, *headers: tuple[bytes, bytes]) -> set[int]:
+    """Send a route such bodies; the statuses that came."""
+    assert route.names, route
     statuses = set[int]()
 
-    def run(route: Route) -> None:
-        assert route.names, route
+    @budget(examples)
+    @given(bodies(route.names), st.sampled_from(KINDS))
+    def check(body: bytes, kind: bytes) -> None:
+        framing = [(b"Content-Type", kind), (b"Content-Length", str(len(body)).encode())]
+        told = talk(url, request(route.method, target.encode(), [*framing, *headers], body))
+        sane(told, route.path)
+        statuses.add(told.status if told else 0)
 
-        @budget(45)
-        @given(bodies(route.names), st.sampled_from(KINDS))
-        def check(body: bytes, kind: bytes) -> None:
-            headers = [(b"Content-Type", kind), (b"Content-Length", str(len(body)).encode())]
-            told = talk(server, request(route.method, route.target(real).encode(), headers, body))
-            sane(told, route.path)
-            statuses.add(told.status if told else 0)
+    check()
+    return statuses
 
-        check()
 
-    with unharmed(server, caplog):
-        for route in taking:
-            run(route)
+def taking_json(url: str) -> list[Route]:
+    return [route for route in routes(url) if "application/json" in route.takes]
+
+
+def test_json(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
+    server = serve(requests_per_minute=10**9)
+    taking = taking_json(server.url)
+    assert len(taking) > 8, "the document tells which routes take JSON"
+    real = ids(server)
+    with unharmed(server.url, caplog):
+        statuses = set[int]().union(*(hold(server.url, route, route.target(real), 45) for route in taking))
+    server.clean()
     assert {400, 202} <= statuses, "some are refused and some get through, or little was tested"
+
+
+def test_json_of_the_administrator(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with served(tmp_path) as server, server.administrator() as admin:
+        account = admin.post(f"{API}/accounts", json={"name": "fuzzed"}).json()["id"]
+        asked = {"account": account, "name": "fuzzed", "scopes": ["admin"]}
+        made = admin.post(f"{API}/tokens", json=asked).json()
+        other = admin.post(f"{API}/tokens", json=asked).json()["token"]["id"]
+        key = (b"Authorization", b"Bearer " + made["key"].encode())
+        real = {"account_id": account, "token_id": other, "name": "base"}
+        taking = [route for route in taking_json(server.url) if route.path.startswith(API)]
+        assert len(taking) > 4, "the document tells of the administrator's routes"
+        with unharmed(server.url, caplog):
+            statuses = set[int]().union(*(hold(server.url, route, route.target(real), 30, key) for route in taking))
+        assert {400, 200} <= statuses, "some are refused and some get through, or little was tested"
