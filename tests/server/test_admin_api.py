@@ -12,6 +12,7 @@ import httpx
 import pytest
 from tests.server.admin import API, Served, served
 from tests.server.conftest import until
+from tests.server.test_schema import fuzz
 
 from harken.config import Settings
 from harken.wiring.admin import in_force
@@ -255,6 +256,16 @@ def test_no_setting_gives_a_secret_away() -> None:
     assert told["HARKEN_REDIS_URL"] == "redis://cache.example/1"
     assert told["HARKEN_CORS_ORIGINS"] == "https://a.example, https://b.example"
     assert told["HARKEN_PRICES"] == "transcribe: 2.0"
+
+
+def test_schemathesis(server: Served, admin: httpx.Client, tmp_path: Path) -> None:
+    """Whatever an administrator sends: no 500, and answers as documented. Passwords are guessed elsewhere."""
+    key = server.key(admin, scopes=["admin"])
+    chosen = ("--include-path-regex", f"^{API}/", "--exclude-path-regex", "/(login|password)$")
+    before = len(admin.get(f"{API}/accounts").json()["accounts"])
+    fuzz(server.url, tmp_path, 4, *chosen, "-H", f"Authorization: Bearer {key}")
+    with server.administrator() as again:
+        assert len(again.get(f"{API}/accounts").json()["accounts"]) > before, "little was tested"
 
 
 def test_the_audit_log_is_read_page_by_page(admin: httpx.Client) -> None:

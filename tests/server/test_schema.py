@@ -41,8 +41,8 @@ negative_data_rejection.enabled = false
 """
 
 
-def fuzz(url: str, folder: Path, examples: int) -> None:
-    """Have schemathesis hold a server to its document, with its settings in ``folder``.
+def fuzz(url: str, folder: Path, examples: int, *options: str) -> None:
+    """Have schemathesis hold a server to its document, with its settings in ``folder`` and further ``options``.
 
     So many examples of every operation, the same every time: what is tested does not depend on how fast the machine is.
     """
@@ -59,6 +59,7 @@ def fuzz(url: str, folder: Path, examples: int) -> None:
             "--max-examples",
             str(examples),
             "--generation-deterministic",
+            *options,
         ],
         cwd=folder,
         capture_output=True,

@@ -6,7 +6,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from harken.errors import Unauthenticated
+from harken.errors import InvalidRequest
 from harken.server.admin.entrance import (
     COOKIE,
     Entrance,
@@ -52,7 +52,7 @@ def add(routes: APIRouter, entrance: Entrance) -> None:
     async def session(request: Request) -> JSONResponse:
         token = request.cookies.get(COOKIE)
         if "authorization" in request.headers or token is None:
-            raise Unauthenticated("a key has no session; requests with one need no CSRF token")
+            raise InvalidRequest("a key has no session; requests with one need no CSRF token")
         found = await entrance.ask(lambda: office.admin.session(token))
         return JSONResponse(
             {

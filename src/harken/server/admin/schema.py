@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from harken.model import EVERYDAY, Scope
 from harken.server.documents import ALWAYS, responses
+from harken.service.accounts import MAX_NAME
 
 
 class AdminProblem(BaseModel):
@@ -46,6 +47,9 @@ def errors(*also: int) -> dict[int | str, dict[str, Any]]:
     return responses({status: {"description": text, "model": AdminError} for status, text in told.items()})
 
 
+Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME, description="Printable characters")]
+
+
 class _Asked(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -67,7 +71,7 @@ class NewToken(_Asked):
     """A key to make."""
 
     account: str = Field(description="Id of the account whose jobs it sees")
-    name: str
+    name: Name
     scopes: list[Scope] = Field(default_factory=lambda: sorted(EVERYDAY))
     models: list[str] = Field(default_factory=list, description="Empty is any")
     languages: list[str] = Field(default_factory=list, description="Empty is any")
@@ -81,7 +85,7 @@ class NewToken(_Asked):
 class ChangedToken(_Asked):
     """What to change of a key; what is left out stays."""
 
-    name: str = ""
+    name: Name = ""
     scopes: list[Scope] = Field(default_factory=list)
     models: list[str] = Field(default_factory=list)
     languages: list[str] = Field(default_factory=list)
@@ -93,13 +97,13 @@ class ChangedToken(_Asked):
 class NewAccount(_Asked):
     """An account to make."""
 
-    name: str
+    name: Name
 
 
 class ChangedAccount(_Asked):
     """What to change of an account; what is left out stays."""
 
-    name: str | None = None
+    name: Name | None = None
     closed: bool | None = None
 
 
