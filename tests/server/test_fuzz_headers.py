@@ -91,8 +91,12 @@ def test_paths_and_queries(serve: Serve, caplog: pytest.LogCaptureFixture) -> No
         check()
 
 
-def test_paths_and_queries_of_a_real_database(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_paths_and_queries_of_a_real_database(
+    tmp_path: Path, database: Path | str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every route that takes no recording; there is no job, so that nothing is waited for."""
+    if isinstance(database, str):
+        monkeypatch.setenv("HARKEN_DATABASE_URL", database)
     with served(tmp_path) as server, server.administrator() as admin:
         account = admin.post(f"{API}/accounts", json={"name": "fuzzed"}).json()["id"]
         asked = {"account": account, "name": "fuzzed", "scopes": ["admin", "transcribe", "jobs:read", "text"]}

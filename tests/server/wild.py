@@ -9,7 +9,7 @@ import logging
 import re
 import socket
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -107,6 +107,8 @@ class Route:
     names: tuple[str, ...]
     """Fields of its body."""
     query: tuple[str, ...]
+    schema: Any = field(repr=False)
+    """Of its body as JSON, or None."""
 
     def target(self, ids: Mapping[str, str]) -> str:
         """Its path with these ids."""
@@ -121,26 +123,37 @@ def routes(url: str) -> list[Route]:
 
 def _route(document: Mapping[str, Any], path: str, method: str) -> Route:
     operation = document["paths"][path][method]
-    content = operation.get("requestBody", {}).get("content", {})
-    names = {name for kind in content.values() for name in _names(document, kind["schema"])}
+    content = _whole(document, operation.get("requestBody", {}).get("content", {}))
+    names = {name for kind in content.values() for name in _names(kind["schema"])}
     query = tuple(one["name"] for one in operation.get("parameters", ()) if one["in"] == "query")
-    return Route(method.upper(), path, tuple(content), tuple(sorted(names)), query)
+    return Route(
+        method.upper(),
+        path,
+        tuple(content),
+        tuple(sorted(names)),
+        query,
+        content.get("application/json", {}).get("schema"),
+    )
 
 
-def _names(document: Mapping[str, Any], schema: Any) -> Iterator[str]:
+def _whole(document: Mapping[str, Any], schema: Any) -> Any:
+    """A schema with what it refers to in its place."""
+    match schema:
+        case {"$ref": str(name)}:
+            return _whole(document, document["components"]["schemas"][name.rpartition("/")[2]])
+        case dict():
+            return {key: _whole(document, value) for key, value in schema.items()}
+        case list():
+            return [_whole(document, value) for value in schema]
+    return schema
+
+
+def _names(schema: Any) -> Iterator[str]:
     """The names of every property below a schema."""
-    if isinstance(schema, list):
-        for one in schema:
-            yield from _names(document, one)
-    elif isinstance(schema, dict):
-        if "$ref" in schema:
-            yield from _names(document, document["components"]["schemas"][schema["$ref"].rpartition("/")[2]])
-        yield from schema.get("properties", {})
-        for one in (
-            *schema.get("properties", {}).values(),
-            *(schema.get(key) for key in ("items", "anyOf", "oneOf", "allOf")),
-        ):
-            yield from _names(document, one)
+    for value in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        yield from _names(value)
+    if isinstance(schema, dict):
+        yield from schema["properties"] if isinstance(schema.get("properties"), dict) else ()
 
 
 def ids(server: Running) -> dict[str, str]:
