@@ -57,7 +57,7 @@ $(VENV)/.uv: requirements/uv.txt
 
 $(VENV)/.serve: $(VENV)/.uv $(LOCKS) pyproject.toml
 	@echo "installing dependencies..."
-	@$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/serve.txt
+	@$(BIN)/uv pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/serve.txt
 	@$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 

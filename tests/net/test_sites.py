@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -75,6 +77,21 @@ def test_the_video_on_a_page(far: Far, guard: Guard, spool: Path) -> None:
         assert list(spool.iterdir()) == [upload.path]
     assert seen[-1] == len(VIDEO)
     assert b"authorization" not in b"".join(far.requests).lower()
+
+
+def test_a_package_that_was_never_imported_stays_whole(
+    far: Far, spool: Path, guard: Guard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Under the limit of the recording's size, what Python compiles would be cut off, and be found broken for ever."""
+    spec = importlib.util.find_spec("yt_dlp")
+    assert spec is not None
+    assert spec.origin is not None
+    fresh = tmp_path / "packages" / "yt_dlp"
+    shutil.copytree(Path(spec.origin).parent, fresh, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.syspath_prepend(fresh.parent)
+    far.page("/video.mp4", response(VIDEO, content_type="video/mp4"))
+    assert get(page_of(far, "/video.mp4"), spool, guard) == VIDEO
+    assert list(fresh.rglob("*.pyc")) == []
 
 
 def test_a_playlist_of_pieces(far: Far, guard: Guard, spool: Path) -> None:

@@ -141,7 +141,8 @@ def _read(order: dict[str, Any], work: Path, proxy: Proxy, landed: Landing) -> s
 @contextmanager
 def _process(order: dict[str, Any], work: Path, notes: _Notes) -> Iterator[subprocess.Popen[bytes]]:
     """The process at work; it and whatever it started are gone after the context."""
-    # -P: the folder of the script has modules with the names of others. No plug-ins, no configuration, no PATH.
+    # -P: the folder of the script has modules with the names of others. -B: under its limits, what it compiled could be
+    # written by half, and would be found broken ever after. No plug-ins, no configuration, no PATH.
     environment = {
         "HOME": str(work),
         "TMPDIR": str(work),
@@ -151,7 +152,7 @@ def _process(order: dict[str, Any], work: Path, notes: _Notes) -> Iterator[subpr
         **{name: os.environ[name] for name in _CERTIFICATES if name in os.environ},
     }
     with subprocess.Popen(
-        [sys.executable, "-P", str(_CHILD)],
+        [sys.executable, "-P", "-B", str(_CHILD)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
