@@ -228,6 +228,13 @@ def test_the_server_tells_how_it_does(admin: httpx.Client) -> None:
         refused(admin.get(f"{API}/usage", params=query), 400, param)
 
 
+def test_newcomers_find_it(server: Served) -> None:
+    assert httpx.get(server.url).json()["endpoints"]["admin"] == "/admin"
+    paths = httpx.get(f"{server.url}/openapi.json").json()["paths"]
+    assert paths[f"{API}/login"]["post"]["security"] == []
+    assert paths[f"{API}/tokens"]["post"]["security"] == [{"key": []}]
+
+
 def test_settings_are_told_without_secrets(admin: httpx.Client) -> None:
     answer = admin.get(f"{API}/settings")
     assert "hush" not in answer.text

@@ -116,7 +116,8 @@ def create_app(service: Service, gate: Gate, config: AppConfig, office: Office |
             Middleware(Guard, door=door, public=ops.PUBLIC, others=admin.PREFIX, origins=config.cors_origins),
         ],
     )
-    app.include_router(ops.router(service, metrics, problems, ENDPOINTS))
+    endpoints = ENDPOINTS if office is None else {**ENDPOINTS, "admin": admin.PREFIX}
+    app.include_router(ops.router(service, metrics, problems, endpoints))
     app.include_router(openai.router(desk, config.runtime, config.installed))
     app.include_router(audio.router(desk))
     app.include_router(hosted.router(desk))
@@ -167,6 +168,6 @@ def _documentation(app: FastAPI, *, keyed: bool) -> dict[str, Any]:
             document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
             for path, operations in document["paths"].items():
                 for operation in operations.values():
-                    operation["security"] = [] if path in ops.PUBLIC else [{"key": []}]
+                    operation["security"] = [] if path in {*ops.PUBLIC, admin.LOGIN} else [{"key": []}]
         app.openapi_schema = document
     return app.openapi_schema

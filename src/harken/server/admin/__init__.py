@@ -6,6 +6,6 @@
 office, and no dialect.
 """
 
-from harken.server.admin.routes import PREFIX, install
+from harken.server.admin.routes import LOGIN, PREFIX, install
 
-__all__ = ["PREFIX", "install"]
+__all__ = ["LOGIN", "PREFIX", "install"]

@@ -13,6 +13,8 @@ from harken.service import Office
 
 PREFIX = "/admin"
 API = f"{PREFIX}/api"
+LOGIN = f"{API}/login"
+"""The one address of the API for those who are not in yet."""
 
 
 def install(app: FastAPI, problems: Problems, office: Office) -> None:
