@@ -89,6 +89,8 @@ def test_a_package_that_was_never_imported_stays_whole(
     fresh = tmp_path / "packages" / "yt_dlp"
     shutil.copytree(Path(spec.origin).parent, fresh, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.syspath_prepend(fresh.parent)
+    # The environment of these tests has a copy of its own, which would be found first.
+    monkeypatch.setattr(sys, "executable", str(Path(sys.base_prefix) / "bin" / "python3"))
     far.page("/video.mp4", response(VIDEO, content_type="video/mp4"))
     assert get(page_of(far, "/video.mp4"), spool, guard) == VIDEO
     assert list(fresh.rglob("*.pyc")) == []
