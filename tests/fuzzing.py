@@ -9,6 +9,9 @@ from hypothesis import HealthCheck, settings
 
 FACTOR = int(os.environ.get("HARKEN_FUZZ", "0"))
 
+UNRELATED = "ignore:Do not use the .random. module inside strategies"
+"""For servers in threads of the test's process: what they draw at random meanwhile is no part of an example."""
+
 
 def budget(examples: int) -> settings:
     """So many examples of a test, the same every time; with ``HARKEN_FUZZ=10`` ten times as many, others every time."""

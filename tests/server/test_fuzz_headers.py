@@ -10,13 +10,15 @@ from urllib.parse import quote, quote_from_bytes
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.fuzzing import budget
+from tests.fuzzing import UNRELATED, budget
 from tests.server.admin import API, served
 from tests.server.wild import ids, request, routes, sane, talk, unharmed
 
 if TYPE_CHECKING:
     from tests.server.conftest import Serve
     from tests.server.wild import Route
+
+pytestmark = pytest.mark.filterwarnings(UNRELATED)
 
 NAMES = (
     b"Idempotency-Key", b"X-Request-ID", b"Authorization", b"X-API-Key", b"Last-Event-ID", b"Range", b"Content-Type",

@@ -11,13 +11,15 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.fuzzing import budget
+from tests.fuzzing import UNRELATED, budget
 from tests.server.conftest import PATIENCE, wav
 from tests.server.wild import ids, request, routes, sane, talk, unharmed
 
 if TYPE_CHECKING:
     from tests.server.conftest import Running, Serve
     from tests.server.wild import Route
+
+pytestmark = pytest.mark.filterwarnings(UNRELATED)
 
 FORM = "multipart/form-data"
 SOUND = wav(0.1)
