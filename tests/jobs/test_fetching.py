@@ -13,7 +13,7 @@ from tests.fake_runner import FETCH
 from tests.jobs.house import House, until
 from tests.jobs.test_service import ME, service
 
-from harken.errors import AddressRefused, IdempotencyConflict
+from harken.errors import AddressRefused, IdempotencyConflict, JobNotFinished
 from harken.model import Job, JobState, Lane, Options
 from harken.service import Service
 from harken.store import FolderBlobs, SqlStore
@@ -64,6 +64,8 @@ def test_a_fetch_is_cancelled(house: House, service: Service, start_executor: St
     job = submit(service, "slow", hold="1")
     start_executor()
     until(house.folder.reached("slow", FETCH).exists)
+    with pytest.raises(JobNotFinished):
+        service.hear_again(job.id, 0.0, 1.0, Options(), ME)
     service.cancel(job.id, ME)
     assert house.ended(job).state is JobState.CANCELLED
     assert (house.blobs.keys(), fetched(house, "slow")) == (set(), 0)
@@ -135,4 +137,6 @@ def test_urls_that_must_not_be_called_make_no_job(house: House, service: Service
     assert submit(service, "talk", key="k").id == first.id
     with pytest.raises(IdempotencyConflict):
         submit(service, "another", key="k")
+    with pytest.raises(IdempotencyConflict):
+        service.submit_url("fake://talk?", first.options, ME, idempotency_key="k", webhook="https://example.com/hook")
     assert [job.id for job in house.store.jobs("me", 10).jobs] == [first.id]

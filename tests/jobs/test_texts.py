@@ -102,6 +102,7 @@ def test_formatting_that_fails_costs_nothing_else(
     assert found.result is not None
     assert found.result.text == "2 segments"
     assert house.recognised(job) == [0, 1], "nothing was recognised twice"
+    assert service.transcript(job.id, ME).warnings == (), "it is formatted now"
 
 
 def test_a_given_transcript_is_summarised(house: House, service: Service, start_executor: StartExecutor) -> None:

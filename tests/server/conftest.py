@@ -40,7 +40,6 @@ from harken.errors import (
     StageRunning,
     StoreUnavailable,
 )
-from harken.jobs.stages import excuse
 from harken.model import (
     Diarization,
     Format,
@@ -368,7 +367,7 @@ class Backend:
             code, message = self.unwritten.code, self.unwritten.message
             done = replace(stage, state=JobState.FAILED, error_code=code, error_message=message)
             with self._lock:
-                self._transcripts[job.id] = replace(transcript, warnings=(*transcript.warnings, excuse(done)))
+                self._transcripts[job.id] = replace(transcript, warnings=(*transcript.warnings, done.excuse))
         self.stages.kept[stage.id] = done
         return True
 

@@ -9,8 +9,7 @@ from typing import Any
 from harken.diarize.assign import assign, by_channel
 from harken.errors import AudioGone
 from harken.jobs.hands import Hands
-from harken.jobs.stages import without_excuse
-from harken.model import Job, KnownVoice, Stage, StageKind, Transcript
+from harken.model import Job, KnownVoice, Stage, StageKind, Transcript, without_excuse
 from harken.pipeline import assemble
 from harken.ports import BlobStore, SpeakerFinder, Store, Voices
 

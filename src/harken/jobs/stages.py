@@ -39,13 +39,6 @@ MAX_ATTEMPTS = 5
 _TELL = 0.5
 """Seconds between two notes of how far a stage is."""
 
-_EXCUSES = {
-    StageKind.DIARIZE: "speakers could not be told apart",
-    StageKind.SUMMARISE: "the recording could not be summarised",
-    StageKind.FORMAT: "the text could not be formatted",
-    StageKind.CHAT: "the question could not be answered",
-}
-
 
 class StageWork(Protocol):
     """One kind of work."""
@@ -188,17 +181,6 @@ def complete(store: Store, stages: Stages, job: Job, now: float) -> Job:
     transcript = store.transcript(job.id)
     if transcript is None:
         raise RuntimeError(f"job {job.id} has no transcript to complete it with")
-    lost = [excuse(stage) for stage in stages.stages(job.id) if stage.state is not JobState.COMPLETED]
+    lost = [stage.excuse for stage in stages.stages(job.id) if stage.state is not JobState.COMPLETED]
     warnings = tuple(dict.fromkeys((*transcript.warnings, *lost)))
     return store.complete(job.id, replace(transcript, warnings=warnings, timing=timing(job, now)))
-
-
-def excuse(stage: Stage) -> str:
-    """Why a transcript lacks what a stage was to bring, for its warnings."""
-    why = "it was cancelled" if stage.state is JobState.CANCELLED else stage.error_message or "it was not done"
-    return f"{_EXCUSES[stage.kind]}: {why}"
-
-
-def without_excuse(warnings: tuple[str, ...], kind: StageKind) -> tuple[str, ...]:
-    """The warnings but those that :func:`excuse` made for this kind of stage."""
-    return tuple(warning for warning in warnings if not warning.startswith(f"{_EXCUSES[kind]}: "))

@@ -20,7 +20,7 @@ from harken.errors import HarkenError, InvalidOption
 from harken.library.installed import installed
 from harken.library.sources import AudioSource, readable
 from harken.library.speakers import SpeakerModels
-from harken.model import KnownVoice, Options, Segment, Timing, Transcript, WindowResult
+from harken.model import KnownVoice, Options, Segment, StageKind, Timing, Transcript, WindowResult, excuse
 from harken.models.parts import detector
 from harken.models.store import ModelStore
 
@@ -149,9 +149,9 @@ class LoadedModel:
         try:
             return assign(transcript, speakers.diarize(file, options, voices=self._voices))
         except (HarkenError, RuntimeError, MemoryError) as error:
-            log.warning("speakers could not be told apart", exc_info=error)
+            log.warning("diarization failed", exc_info=error)
             told = error.message if isinstance(error, HarkenError) else type(error).__name__
-            return replace(transcript, warnings=(*transcript.warnings, f"speakers could not be told apart: {told}"))
+            return replace(transcript, warnings=(*transcript.warnings, excuse(StageKind.DIARIZE, told)))
 
     def _options(self, given: dict[str, Any]) -> Options:
         known = {item.name for item in fields(Options)} - {"model", "cpu_threads", "num_workers"}

@@ -7,7 +7,7 @@ harken, so it knows no engine, no database and no dialect.
 
 from harken.model.accounts import EVERYDAY, Account, ApiKey, AuditEntry, Policy, Scope, Session
 from harken.model.credits import CreditEntry, CreditKind, Quote
-from harken.model.jobs import Job, JobState, Lane, Stage, StageKind
+from harken.model.jobs import Job, JobState, Lane, Stage, StageKind, excuse, without_excuse
 from harken.model.options import Channels, Mode, Options, Task
 from harken.model.plain import (
     diarization_from,
@@ -99,6 +99,7 @@ __all__ = [
     "Word",
     "diarization_from",
     "dropped_from",
+    "excuse",
     "options_from",
     "plain",
     "result_from",
@@ -108,4 +109,5 @@ __all__ = [
     "transcript_from",
     "voice_from",
     "window_from",
+    "without_excuse",
 ]

@@ -45,6 +45,24 @@ class StageKind(enum.StrEnum):
     CHAT = "chat"
 
 
+_EXCUSES = {
+    StageKind.DIARIZE: "speakers could not be told apart",
+    StageKind.SUMMARISE: "the recording could not be summarised",
+    StageKind.FORMAT: "the text could not be formatted",
+    StageKind.CHAT: "the question could not be answered",
+}
+
+
+def excuse(kind: StageKind, why: str) -> str:
+    """What a transcript's warnings say where a stage did not bring what it was to bring."""
+    return f"{_EXCUSES[kind]}: {why}"
+
+
+def without_excuse(warnings: tuple[str, ...], kind: StageKind) -> tuple[str, ...]:
+    """The warnings but those that :func:`excuse` made for this kind of stage."""
+    return tuple(warning for warning in warnings if not warning.startswith(excuse(kind, "")))
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One recording to transcribe, from its submission to its end. Times are seconds since the epoch.
@@ -150,3 +168,9 @@ class Stage:
     """What text work came to; other stages change the transcript."""
     price: int = 0
     """What it costs, in thousandths of a credit, where it is not part of what its job costs."""
+
+    @property
+    def excuse(self) -> str:
+        """Why the transcript lacks what it was to bring."""
+        why = "it was cancelled" if self.state is JobState.CANCELLED else self.error_message or "it was not done"
+        return excuse(self.kind, why)

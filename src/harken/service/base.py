@@ -82,7 +82,8 @@ class Base:
 
     def _job(self, job_id: str, caller: Caller) -> Job:
         job = self._store.job(job_id, caller.id)
-        if job.expired(self._clock()):
+        # A text that is being made of it again keeps it, as it keeps it from the sweeper.
+        if job.expired(self._clock()) and all(stage.state.ended for stage in self._stages.stages(job_id)):
             raise JobNotFound(f"job {job_id} has expired")
         return job
 

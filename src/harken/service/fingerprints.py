@@ -10,7 +10,7 @@ from typing import Any
 from harken.model import Options, TextTask, Transcript, plain
 
 
-def of_recording(sha256: str, options: Options, references: tuple[str, ...] = ()) -> str:
+def of_recording(sha256: str, options: Options, references: tuple[str, ...] = (), webhook: str | None = None) -> str:
     """Of a recording by its SHA-256, or by what else names it, and what is to be done with it."""
     asked = plain(options)
     if references:
@@ -18,7 +18,8 @@ def of_recording(sha256: str, options: Options, references: tuple[str, ...] = ()
         asked["known_voices"] = [[voice.name for voice in options.known_voices], references]
     # Options at their defaults are left out, so that those of later versions change nothing.
     default = plain(Options())
-    return _digest([sha256, {name: asked[name] for name in asked if asked[name] != default[name]}])
+    changed = {name: asked[name] for name in asked if asked[name] != default[name]}
+    return _digest([sha256, changed] if webhook is None else [sha256, changed, webhook])
 
 
 def of_transcript(transcript: Transcript, task: TextTask) -> str:

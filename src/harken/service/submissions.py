@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harken import pipeline
-from harken.errors import AudioGone, InvalidOption
+from harken.errors import AudioGone, InvalidOption, JobNotFinished
 from harken.model import Job, JobState, Lane, MediaInfo, Options, Quote
 from harken.ports import Submission
 from harken.service import fingerprints, prices
@@ -89,7 +89,7 @@ class Submissions(Base):
                 keep=keep,
                 webhook=None if webhook is None else self._admit(webhook, "webhook_url"),
             )
-            fingerprint = fingerprints.of_recording(upload.sha256, options, references)
+            fingerprint = fingerprints.of_recording(upload.sha256, options, references, job.webhook)
             job, new = self._engine.submit(Submission(job, idempotency_key, fingerprint, quote=self._quote(job)))
             if not new:
                 self._blobs.delete(key)
@@ -132,7 +132,7 @@ class Submissions(Base):
             view=view or {},
             webhook=None if webhook is None else self._admit(webhook, "webhook_url"),
         )
-        fingerprint = fingerprints.of_recording(f"url {url}", options)
+        fingerprint = fingerprints.of_recording(f"url {url}", options, webhook=job.webhook)
         return self._engine.submit(Submission(job, idempotency_key, fingerprint, quote=self._quote(job)))[0]
 
     def hear_again(
@@ -155,6 +155,8 @@ class Submissions(Base):
             InvalidRequest, Forbidden, QueueFull, NotEnoughCredits, IdempotencyConflict: nothing was made.
         """
         known = self._job(job_id, caller)
+        if known.audio is None and known.source is not None and not known.state.ended:
+            raise JobNotFinished(f"the recording of job {job_id} is still being fetched")
         if known.audio is None:
             raise AudioGone(f"the recording of job {job_id} is not kept any more; send the clip itself")
         if not 0 <= start < end or (known.duration is not None and start >= known.duration):

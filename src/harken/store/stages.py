@@ -3,17 +3,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
 from harken.errors import JobEnded, StageNotFound
-from harken.model import JobState, Stage, TextResult, Transcript
+from harken.model import JobState, Stage, TextResult, Transcript, without_excuse
 from harken.store import rows
 from harken.store.base import ACTIVE, Sql, fewer, not_found
 from harken.store.credits import end_work
 from harken.store.database import writing
-from harken.store.tables import jobs, stages
+from harken.store.tables import jobs, stages, transcripts
 
 
 class SqlStages(Sql):
@@ -75,16 +76,29 @@ class SqlStages(Sql):
         """See :class:`~harken.ports.Stages`."""
         result = rows.dump(outcome) if isinstance(outcome, TextResult) else None
         with writing(self._engine) as connection:
-            if isinstance(outcome, Transcript):
-                # The job first, as whoever deletes it: else each could wait for the other.
-                of_stage = sa.select(jobs.c.id).join_from(jobs, stages).where(stages.c.id == stage_id)
-                connection.execute(of_stage.with_for_update(of=jobs, read=True, key_share=True))
+            # The job first, as whoever deletes it: else each could wait for the other.
+            of_stage = sa.select(jobs.c.id).join_from(jobs, stages).where(stages.c.id == stage_id)
+            connection.execute(of_stage.with_for_update(of=jobs, read=True, key_share=True))
             stage = self._end(connection, stage_id, JobState.COMPLETED, progress=1.0, result=result)
             if stage is None:
                 return self._one(connection, stage_id)
             if isinstance(outcome, Transcript):
                 self._write_transcript(connection, stage.job_id, outcome)
+            else:
+                self._forgive(connection, stage)
             return stage
+
+    def _forgive(self, connection: sa.Connection, stage: Stage) -> None:
+        """What an earlier stage of the kind could not do is done now: the transcript need not warn of it."""
+        of_job = stages.c.job_id == stage.job_id
+        before = (of_job, stages.c.kind == stage.kind.value, stages.c.id != stage.id)
+        if connection.execute(sa.select(stages.c.id).where(*before).limit(1)).first() is None:
+            return
+        query = sa.select(transcripts.c.transcript).where(transcripts.c.job_id == stage.job_id).with_for_update()
+        transcript = rows.load_transcript(connection.execute(query).scalar_one())
+        warnings = without_excuse(transcript.warnings, stage.kind)
+        if warnings != transcript.warnings:
+            self._write_transcript(connection, stage.job_id, replace(transcript, warnings=warnings))
 
     def fail(self, stage_id: str, code: str, message: str) -> Stage:
         """See :class:`~harken.ports.Stages`."""
