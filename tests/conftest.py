@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import httpx
 import hypothesis
 import pytest
+from httpx import _config as httpx_config
 
 from harken.config import Settings
 from harken.models.standard import model_store as store_by
@@ -20,6 +22,8 @@ pytest_plugins = ["tests.postgres"]
 # How long an example takes says what else the machine does, not whether the code is right.
 hypothesis.settings.register_profile("untimed", deadline=None)
 hypothesis.settings.load_profile("untimed")
+# Nor does how long an answer takes: the client's own five seconds failed tests of a busy machine.
+httpx_config.DEFAULT_TIMEOUT_CONFIG.__dict__.update(httpx.Timeout(60.0).__dict__)
 
 
 @pytest.fixture(scope="session")
