@@ -309,10 +309,8 @@ class Backend:
     def _work(self, job_id: str) -> None:
         began = time.time()
         for index, result in enumerate(self.results):
-            if self.held.is_set():
-                while not self._allowed.acquire(timeout=0.02):
-                    if self._stopping.is_set() or self._ended(job_id):
-                        return
+            if not self._go_on(job_id):
+                return
             with self._lock:
                 if self._ended(job_id):
                     return
@@ -357,10 +355,8 @@ class Backend:
             self._put(replace(self._jobs[job.id], stage=kind))
         stage = Stage(own_stage(job.id, kind), job.id, kind, JobState.PROCESSING, now, now, plain(task), progress=0.5)
         self.stages.kept[stage.id] = stage
-        if self.held.is_set():
-            while not self._allowed.acquire(timeout=0.02):
-                if self._stopping.is_set() or self._ended(job.id):
-                    return False
+        if not self._go_on(job.id):
+            return False
         if self.unwritten is None:
             done = replace(stage, state=JobState.COMPLETED, progress=1.0, result=Providers().write(transcript, task))
         else:
@@ -369,6 +365,18 @@ class Backend:
             with self._lock:
                 self._transcripts[job.id] = replace(transcript, warnings=(*transcript.warnings, done.excuse))
         self.stages.kept[stage.id] = done
+        return True
+
+    def _go_on(self, job_id: str) -> bool:
+        """Wait while all is held; False when the job ended meanwhile, whose turn is another's then."""
+        if not self.held.is_set():
+            return True
+        while not self._allowed.acquire(timeout=0.02):
+            if self._stopping.is_set() or self._ended(job_id):
+                return False
+        if self._ended(job_id):
+            self._allowed.release()
+            return False
         return True
 
     def _ended(self, job_id: str) -> bool:
