@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harken.model import Lane
-from harken.worker.scheduler import INTERACTIVE_TURNS, PATIENCE, Scheduler, Task
+from harken.worker.scheduler import INTERACTIVE_TURNS, LANES, PATIENCE, Scheduler, Task
 
 _numbers = itertools.count()
 
@@ -34,7 +34,7 @@ tasks = st.lists(
         _task,
         caller=st.sampled_from("abc"),
         job=st.sampled_from("xyz"),
-        lane=st.sampled_from(Lane),
+        lane=st.sampled_from(LANES),
         key=st.sampled_from(["k1", "k2"]),
         model=st.sampled_from(["m1", "m2"]),
     ),

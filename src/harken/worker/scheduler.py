@@ -48,12 +48,16 @@ _Queue = deque[Task[T]]
 _Jobs = OrderedDict[str, _Queue[T]]
 
 
+LANES = (Lane.INTERACTIVE, Lane.BATCH)
+"""Of recordings: other work has no windows."""
+
+
 class Scheduler(Generic[T]):
     """Windows that wait, handed out fairly in batches."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._lanes: dict[Lane, OrderedDict[str, _Jobs[T]]] = {lane: OrderedDict() for lane in Lane}
+        self._lanes: dict[Lane, OrderedDict[str, _Jobs[T]]] = {lane: OrderedDict() for lane in LANES}
         self._running: Counter[str] = Counter()
         self._passed: Counter[str] = Counter()
         self._streak = 0
