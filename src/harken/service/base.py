@@ -4,13 +4,15 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from harken import pipeline
 from harken.errors import JobNotFound
-from harken.model import Job, JobState, MediaInfo, Options, Scope, Stage
+from harken.model import Job, JobState, Lane, MediaInfo, Options, Scope, Stage, StageKind
 from harken.models.catalog import Catalog
 from harken.ports import BlobStore, JobEngine, Readiness, Stages, Store, Voices
 from harken.service import policy, prices
@@ -60,7 +62,7 @@ class Base:
         self.webhooks = webhooks
         self._clock = clock
         self.prices = prices.Prices(price_list, catalog)
-        self.texts = Texts(self._job, stages, engine, providers, self.prices, limits.job_deadline, clock)
+        self.texts = Texts(self._job, stages, engine, providers, self._new_stage, clock)
 
     def check(self, options: Options, caller: Caller | None = None) -> Options:
         """``options`` with the model's canonical name and the language's code, as far as the caller may ask for them.
@@ -86,6 +88,22 @@ class Base:
         if job.expired(self._clock()) and all(stage.state.ended for stage in self._stages.stages(job_id)):
             raise JobNotFound(f"job {job_id} has expired")
         return job
+
+    def _new_stage(self, job: Job, kind: StageKind, options: dict[str, Any], lane: Lane | None = None) -> Stage:
+        """A stage of a job, to be entered; in a lane of its own where one is named."""
+        now = self._clock()
+        return Stage(
+            id=str(uuid.uuid4()),
+            job_id=job.id,
+            kind=kind,
+            state=JobState.QUEUED,
+            created=now,
+            updated=now,
+            options=options,
+            deadline=now + self._limits.job_deadline,
+            lane=lane,
+            price=self.prices.of_stage(kind, job),
+        )
 
     def _cancel_stage(self, stage_id: str) -> Stage:
         stage = self._stages.request_cancel(stage_id)

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 
 from harken.errors import InvalidOption, JobNotFinished, StageNotFound, StageRunning
@@ -51,20 +50,7 @@ class StageWork(Base):
                 diarize=True, num_speakers=num_speakers, min_speakers=min_speakers, max_speakers=max_speakers
             )
         )
-        now = self._clock()
-        return self._engine.submit_stage(
-            Stage(
-                id=str(uuid.uuid4()),
-                job_id=job_id,
-                kind=StageKind.DIARIZE,
-                state=JobState.QUEUED,
-                created=now,
-                updated=now,
-                options=options.speaker_counts,
-                deadline=now + self._limits.job_deadline,
-                price=self.prices.of_stage(StageKind.DIARIZE, job),
-            )
-        )
+        return self._engine.submit_stage(self._new_stage(job, StageKind.DIARIZE, options.speaker_counts))
 
     def cancel_stage(self, job_id: str, stage_id: str, caller: Caller) -> Stage:
         """Cancel a stage alone: its job keeps the transcript, or goes on to complete.
@@ -83,21 +69,8 @@ class StageWork(Base):
         job = self._job(job_id, caller)
         stage = self._stage(job, stage_id)
         policy.require(caller, Scope.TRANSCRIBE if stage.kind is StageKind.DIARIZE else Scope.TEXT)
-        now = self._clock()
-        return self._engine.submit_stage(
-            Stage(
-                id=str(uuid.uuid4()),
-                job_id=job_id,
-                kind=stage.kind,
-                state=JobState.QUEUED,
-                created=now,
-                updated=now,
-                options=stage.options,
-                deadline=now + self._limits.job_deadline,
-                lane=stage.lane or (None if stage.kind is StageKind.DIARIZE else Lane.TEXT),
-                price=self.prices.of_stage(stage.kind, job),
-            )
-        )
+        lane = stage.lane or (None if stage.kind is StageKind.DIARIZE else Lane.TEXT)
+        return self._engine.submit_stage(self._new_stage(job, stage.kind, stage.options, lane))
 
     def name_speakers(self, job_id: str, names: Mapping[str, str | None], caller: Caller) -> Transcript:
         """Say who the speakers of a completed job are, by their ids; None takes a name away. Every dialect tells it.

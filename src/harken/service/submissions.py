@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -67,14 +68,12 @@ class Submissions(Base):
             NotMedia, NoAudio: the bytes are not audio.
             AudioTooLong, QueueFull, NotEnoughCredits, IdempotencyConflict: nothing was made.
         """
-        key: str | None = None
         try:
             options = self.check(options, caller)
             info = self._probe(upload.path)
             pipeline.check_duration(info.duration, self._limits.max_audio_seconds)
             short = info.duration is not None and info.duration <= self._limits.interactive_seconds
             key = str(uuid.uuid4())
-            self._blobs.adopt(upload.path, key)
             job = self._new(
                 caller,
                 options,
@@ -87,17 +86,10 @@ class Submissions(Base):
                 warnings=warnings,
                 view=view or {},
                 keep=keep,
-                webhook=None if webhook is None else self._admit(webhook, "webhook_url"),
+                webhook=webhook,
             )
             fingerprint = fingerprints.of_recording(upload.sha256, options, references, job.webhook)
-            job, new = self._engine.submit(Submission(job, idempotency_key, fingerprint, quote=self._quote(job)))
-            if not new:
-                self._blobs.delete(key)
-            return job
-        except BaseException:
-            if key is not None:
-                self._blobs.delete(key)
-            raise
+            return self._enter(job, idempotency_key, fingerprint, lambda: self._blobs.adopt(upload.path, key))
         finally:
             upload.path.unlink(missing_ok=True)
 
@@ -130,10 +122,10 @@ class Submissions(Base):
             source=url,
             warnings=warnings,
             view=view or {},
-            webhook=None if webhook is None else self._admit(webhook, "webhook_url"),
+            webhook=webhook,
         )
         fingerprint = fingerprints.of_recording(f"url {url}", options, webhook=job.webhook)
-        return self._engine.submit(Submission(job, idempotency_key, fingerprint, quote=self._quote(job)))[0]
+        return self._enter(job, idempotency_key, fingerprint)
 
     def hear_again(
         self,
@@ -157,8 +149,9 @@ class Submissions(Base):
         known = self._job(job_id, caller)
         if known.audio is None and known.source is not None and not known.state.ended:
             raise JobNotFinished(f"the recording of job {job_id} is still being fetched")
+        gone = AudioGone(f"the recording of job {job_id} is not kept any more; send the clip itself")
         if known.audio is None:
-            raise AudioGone(f"the recording of job {job_id} is not kept any more; send the clip itself")
+            raise gone
         if not 0 <= start < end or (known.duration is not None and start >= known.duration):
             length = "" if known.duration is None else f" of {known.duration:.2f} s"
             raise InvalidOption(
@@ -167,34 +160,51 @@ class Submissions(Base):
         if known.duration is not None and end > known.duration + _PAST_END:
             raise InvalidOption(f"the recording ends at {known.duration:.2f} s", param="end_time")
         options = self.check(options.but(offset=start, duration=end - start), caller)
-        key = str(uuid.uuid4())
+        audio, key = known.audio, str(uuid.uuid4())
+        job = self._new(
+            caller,
+            options,
+            Lane.INTERACTIVE,
+            id=key,
+            filename=known.filename,
+            audio=key,
+            size=known.size,
+            duration=known.duration,
+            warnings=warnings,
+            view=view or {},
+        )
+        fingerprint = fingerprints.of_recording(job_id, options)
         try:
-            self._blobs.copy(known.audio, key)
+            return self._enter(job, idempotency_key, fingerprint, lambda: self._blobs.copy(audio, key))
         except FileNotFoundError:
-            raise AudioGone(f"the recording of job {job_id} is not kept any more; send the clip itself") from None
-        try:
-            job = self._new(
-                caller,
-                options,
-                Lane.INTERACTIVE,
-                id=key,
-                filename=known.filename,
-                audio=key,
-                size=known.size,
-                duration=known.duration,
-                warnings=warnings,
-                view=view or {},
-            )
-            fingerprint = fingerprints.of_recording(job_id, options)
-            job, new = self._engine.submit(Submission(job, idempotency_key, fingerprint, quote=self._quote(job)))
-        except BaseException:
-            self._blobs.delete(key)
-            raise
-        if not new:
-            self._blobs.delete(key)
-        return job
+            raise gone from None
 
-    def _new(self, caller: Caller, options: Options, lane: Lane, *, id: str | None = None, **rest: Any) -> Job:  # noqa: A002
+    def _enter(
+        self, job: Job, idempotency_key: str | None, fingerprint: str, keep: Callable[[], None] = lambda: None
+    ) -> Job:
+        """Have ``keep`` put the job's recording in the blob store, and enter the job.
+
+        The recording goes again if the job cannot be entered, or is there already by its idempotency key.
+        """
+        new = False
+        try:
+            keep()
+            entered, new = self._engine.submit(Submission(job, idempotency_key, fingerprint, quote=self._quote(job)))
+        finally:
+            if not new and job.audio is not None:
+                self._blobs.delete(job.audio)
+        return entered
+
+    def _new(
+        self,
+        caller: Caller,
+        options: Options,
+        lane: Lane,
+        *,
+        id: str | None = None,  # noqa: A002
+        webhook: str | None = None,
+        **rest: Any,
+    ) -> Job:
         now = self._clock()
         return Job(
             id=id or str(uuid.uuid4()),
@@ -206,6 +216,7 @@ class Submissions(Base):
             updated=now,
             deadline=now + self._limits.job_deadline,
             rates=self.prices.rates(options),
+            webhook=None if webhook is None else self._admit(webhook, "webhook_url"),
             **rest,
         )
 

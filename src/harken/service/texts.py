@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 from harken.model import (
     Chat,
@@ -24,7 +25,6 @@ from harken.model import (
 from harken.ports import JobEngine, Stages, Submission
 from harken.service import fingerprints, policy
 from harken.service.nouns import Caller
-from harken.service.prices import Prices
 from harken.text.providers import Providers
 
 _KINDS = {Summarise: StageKind.SUMMARISE, Format: StageKind.FORMAT, Chat: StageKind.CHAT}
@@ -39,16 +39,14 @@ class Texts:
         stages: Stages,
         engine: JobEngine,
         providers: Providers,
-        prices: Prices,
-        deadline: float,
+        new_stage: Callable[[Job, StageKind, dict[str, Any], Lane | None], Stage],
         clock: Callable[[], float],
     ) -> None:
         self._job = job
         self._stages = stages
         self._engine = engine
         self._providers = providers
-        self._prices = prices
-        self._deadline = deadline
+        self._new_stage = new_stage
         self._clock = clock
 
     @property
@@ -96,7 +94,7 @@ class Texts:
             warnings=warnings,
             keep=keep,
         )
-        stage = self._stage(job, task, now)
+        stage = self._stage(job, task)
         entered, new = self._engine.submit(
             Submission(
                 job=job,
@@ -120,20 +118,9 @@ class Texts:
         """
         policy.require(caller, Scope.TEXT)
         job = self._job(job_id, caller)
-        return self._engine.submit_stage(self._stage(job, self.check(task), self._clock()))
+        return self._engine.submit_stage(self._stage(job, self.check(task)))
 
-    def _stage(self, job: Job, task: TextTask, now: float) -> Stage:
-        kind = _KINDS[type(task)]
-        return Stage(
-            id=str(uuid.uuid4()),
-            job_id=job.id,
-            kind=kind,
-            state=JobState.QUEUED,
-            created=now,
-            updated=now,
-            options=plain(task),
-            deadline=now + self._deadline,
-            # Whoever asks a question waits for the answer.
-            lane=Lane.INTERACTIVE if isinstance(task, Chat) else Lane.TEXT,
-            price=self._prices.of_stage(kind, job),
-        )
+    def _stage(self, job: Job, task: TextTask) -> Stage:
+        # Whoever asks a question waits for the answer.
+        lane = Lane.INTERACTIVE if isinstance(task, Chat) else Lane.TEXT
+        return self._new_stage(job, _KINDS[type(task)], plain(task), lane)

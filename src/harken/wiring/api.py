@@ -37,7 +37,7 @@ def service(settings: Settings) -> Iterator[tuple[Service, ModelStore, Gate, Off
     """The service of an API process, the models, who may call, and the office, for the length of the context."""
     with database(settings) as engine:
         speak_plainly(engine)
-        store = SqlStore(engine)
+        store, stages = SqlStore(engine), SqlStages(engine)
         weights = model_store(settings)
         jobs = DurableJobs(SqlLedger(engine), engine, max_queued=settings.max_queued_jobs)
         # Two, so that a recording whose headers hang one of them does not hold up everybody's.
@@ -48,7 +48,7 @@ def service(settings: Settings) -> Iterator[tuple[Service, ModelStore, Gate, Off
         callers = gate(settings, engine, weights.catalog)
         built = Service(
             store,
-            SqlStages(engine),
+            stages,
             SqlVoices(engine),
             FolderBlobs(settings.blob_dir),
             jobs,
@@ -63,7 +63,7 @@ def service(settings: Settings) -> Iterator[tuple[Service, ModelStore, Gate, Off
             lambda: _readiness(settings, store, weights, readers),
             texts(settings, weights),
             admission(door),
-            Webhooks(SqlWebhooks(engine, new_secret), store, SqlStages(engine), sender(door), delay, time.time),
+            Webhooks(SqlWebhooks(engine, new_secret), store, stages, sender(door), delay, time.time),
             price_list=settings.prices,
         )
         try:
