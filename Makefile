@@ -41,8 +41,8 @@ lint: $(VENV)/.test
 ## make lock    compile requirements/*.txt again from pyproject.toml
 lock: $(VENV)/.uv
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 requirements/uv.in -o requirements/uv.txt
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml --extra server --extra postgres --extra redis --group build -o requirements/serve.txt
-	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml --extra server --extra postgres --extra redis --extra onnx --extra bench --group build --group test -c requirements/serve.txt -o requirements/test.txt
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml --extra server --extra postgres --extra redis --extra s3 --extra otel --group build -o requirements/serve.txt
+	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 pyproject.toml --extra server --extra postgres --extra redis --extra s3 --extra otel --extra onnx --extra bench --group build --group test -c requirements/serve.txt -o requirements/test.txt
 	$(BIN)/uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 requirements/llm.in -o requirements/llm.txt
 
 ## make clean   remove the virtual environment; models and data stay
