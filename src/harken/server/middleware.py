@@ -7,11 +7,9 @@ Pure ASGI, so that nothing is buffered and a response can be streamed. Knows no 
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import re
 import time
 import uuid
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
@@ -19,8 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnect
 
 from harken import telemetry
-from harken.errors import Forbidden
-from harken.server import sockets
+from harken.server import keyless, sockets
 from harken.server.auth import Door, bearer
 from harken.server.problems import Problems
 from harken.service import EVERYONE
@@ -29,8 +26,6 @@ REQUEST_ID = "X-Request-ID"
 PROCESS_TIME = "X-Process-Time-Ms"
 JOB = "X-Harken-Job"
 
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-"""Methods that change nothing."""
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 
 
@@ -130,26 +125,11 @@ class Guard:
             else:
                 presented = (bearer(headers.get("authorization")),)
             caller = await self._door.caller(*presented)
-            if caller == EVERYONE and not _local(headers.get("host", "localhost")):
-                raise Forbidden(
-                    "without keys this server answers to localhost only, so that no web page can read it under another "
-                    "name; make a key with harken keys create to serve it under names of its own"
-                )
-            if caller == EVERYONE and scope["type"] == "http" and scope["method"] not in _SAFE:
-                # No key that a stranger's page would have to know, and a form may be sent to us by any.
-                sockets.check_origin(scope, self._origins)
+            if caller == EVERYONE:
+                keyless.check(scope, self._origins)
             await self._door.count(caller)
             scope.setdefault("state", {})["caller"] = caller
         await self._app(scope, receive, send)
 
     def _open(self, path: str) -> bool:
         return path in self._public or path == self._others or path.startswith(f"{self._others}/")
-
-
-def _local(host: str) -> bool:
-    """Whether a ``Host`` header names this machine by a name that no stranger's DNS can give."""
-    try:
-        name = urlsplit(f"//{host}").hostname or ""
-        return name == "localhost" or ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return False
