@@ -140,7 +140,7 @@ def test_delete(http: httpx.Client, server: Running, recording: bytes) -> None:
     assert submit(http, recording)["id"] != first, "a job that is gone does not come back by its key"
 
 
-@pytest.mark.parametrize("job_id", ["none", str(uuid.uuid4()), "%00", "x" * 5000, "..%2f..%2fetc", "é"])
+@pytest.mark.parametrize("job_id", ["none", str(uuid.UUID(int=7)), "%00", "x" * 5000, "..%2f..%2fetc", "é"])
 def test_unknown_jobs(http: httpx.Client, job_id: str) -> None:
     for method, path in (("GET", ""), ("GET", "/result"), ("GET", "/events"), ("POST", "/cancel"), ("DELETE", "")):
         assert http.request(method, f"{JOBS}/{job_id}{path}").status_code == 404
