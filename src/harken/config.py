@@ -99,6 +99,9 @@ class Settings(BaseSettings):
     keep_results: float = Field(30 * 24 * 3600.0, ge=0, description="Seconds a job is kept after it ended.")
     dead_after: float = Field(5.0, gt=0, description="Seconds without a heartbeat after which a worker counts as dead.")
     drain_seconds: float = Field(10.0, ge=0, description="Seconds a stopping worker may use to finish what it began.")
+    alive_file: Path | None = Field(
+        None, description="File that a worker touches twice a second, for probes of containers; see docs/deploy.md."
+    )
     cors_origins: Listed = Field((), description="Origins that browsers may call from; * is every one.")
     fetch_allow: Listed = Field(
         (), description="Networks that URLs may lead to although they are not public, such as 10.1.0.0/16."

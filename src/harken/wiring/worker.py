@@ -78,7 +78,7 @@ def run_worker(settings: Settings) -> NoReturn:
             dead_after=settings.dead_after,
         )
         executor.start()
-        start_beating()
+        start_beating(settings.alive_file)
         stopping.wait()
         executor.stop(settings.drain_seconds)
         runtime.close(settings.drain_seconds)
