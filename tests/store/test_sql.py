@@ -77,11 +77,12 @@ def _result(index: int, text: str = "") -> WindowResult:
     return WindowResult(window, (segment,), (dropped,), "en", 0.9)
 
 
+TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 TRANSCRIPT = Transcript(segments=_result(0).segments, language="en", duration=12.5, model="base", warnings=("w",))
 
 
 def test_a_job_comes_back_as_it_was(store: Store) -> None:
-    job = _job(deadline=123.5, duration=7.25)
+    job = _job(deadline=123.5, duration=7.25, traceparent=TRACEPARENT)
     assert _enter(store, job) == job
     assert store.job(job.id) == job
     assert store.job(job.id, "me") == job
@@ -253,7 +254,7 @@ def test_idempotency_and_cap_of_the_ledger(store: Store) -> None:
         store.enter(Submission(_job()), 1, lambda *_: None)
     store.start(first.id, "worker")
     active: list[int] = []
-    store.enter(Submission(_job()), 1, lambda _, count: active.append(count))
+    store.enter(Submission(_job()), 1, lambda _, __, count: active.append(count))
     assert active == [1]
 
 

@@ -114,6 +114,8 @@ class Job:
     """URL that is told how the job ended."""
     rates: Mapping[str, int] = field(default_factory=dict)
     """What it costs by what is done, in thousandths of a credit for a minute of audio, as it was when it was made."""
+    traceparent: str | None = None
+    """What asked for it, in the form of W3C's header, where requests are traced."""
 
     def expired(self, now: float) -> bool:
         """Whether it has been kept for as long as it was to be."""
@@ -168,6 +170,8 @@ class Stage:
     """What text work came to; other stages change the transcript."""
     price: int = 0
     """What it costs, in thousandths of a credit, where it is not part of what its job costs."""
+    traceparent: str | None = None
+    """What asked for it, as :attr:`Job.traceparent`."""
 
     @property
     def excuse(self) -> str:

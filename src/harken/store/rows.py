@@ -28,12 +28,12 @@ from harken.model import (
 _AS_THEY_ARE = (
     "id", "owner", "filename", "created", "updated", "audio", "size", "duration", "position", "started", "ended",
     "deadline", "cancel_requested", "error_code", "error_message", "attempts", "keep", "worker",
-    "source", "webhook",
+    "source", "webhook", "traceparent",
 )  # fmt: skip
 
 _OF_STAGES = (
     "id", "job_id", "created", "updated", "progress", "started", "ended", "deadline", "cancel_requested", "error_code",
-    "error_message", "attempts",
+    "error_message", "attempts", "traceparent",
 )  # fmt: skip
 
 

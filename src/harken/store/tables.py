@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 PREFIX = "harken_"
 VERSION_TABLE = f"{PREFIX}version"
-HEAD = "0006"
+HEAD = "0007"
 """Revision of the newest migration; a database that has it needs no Alembic at start."""
 
 
@@ -78,6 +78,8 @@ jobs = sa.Table(
     sa.Column("rates", sa.Text),
     sa.Column("source", Plain),
     sa.Column("webhook", Plain),
+    sa.Column("traceparent", PlainKey(55)),
+    sa.Column("model", Plain),
     sa.Index(None, "owner", "created", "id"),
     sa.Index(None, "created", "id"),
     sa.Index(None, "state", "lane"),
@@ -136,6 +138,7 @@ stages = sa.Table(
     sa.Column("lane", sa.String(16)),
     sa.Column("result", sa.Text),
     sa.Column("price", sa.BigInteger),
+    sa.Column("traceparent", PlainKey(55)),
 )
 
 voices = sa.Table(
@@ -190,6 +193,8 @@ executors = sa.Table(
     sa.Column("pid", sa.Integer, nullable=False),
     sa.Column("born", sa.BigInteger, nullable=False),
     sa.Column("beat", sa.Double, nullable=False),
+    sa.Column("lanes", sa.Text),
+    sa.Column("models", sa.Text),
 )
 
 duties = sa.Table(
