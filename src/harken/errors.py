@@ -20,6 +20,7 @@ This module knows no HTTP, no database and no engine; dialects map the classes t
     │   ├── QueueFull
     │   ├── TooManyRequests
     │   └── DiskFull
+    │       └── AccountFull         the account keeps as many bytes of recordings as it may
     ├── AccessError
     │   ├── Unauthenticated
     │   ├── Forbidden
@@ -29,7 +30,8 @@ This module knows no HTTP, no database and no engine; dialects map the classes t
     │   └── KeyNotFound
     ├── ModelError
     │   ├── ModelUnavailable        known, not installed, and no source delivered it
-    │   └── ModelCorrupt            a file does not have the pinned hash
+    │   ├── ModelCorrupt            a file does not have the pinned hash
+    │   └── ModelInUse              it cannot be deleted now, or at all
     ├── JobError
     │   ├── JobNotFound
     │   │   ├── StageNotFound       the job has no such stage
@@ -193,6 +195,12 @@ class DiskFull(LimitExceeded):
     code = "disk_full"
 
 
+class AccountFull(DiskFull):
+    """The account keeps as many bytes of recordings as it may."""
+
+    code = "account_storage_full"
+
+
 class AccessError(HarkenError):
     """The caller may not do this."""
 
@@ -251,6 +259,12 @@ class ModelCorrupt(ModelError):
     """A file of a model does not have the size or hash that it must have."""
 
     code = "model_corrupt"
+
+
+class ModelInUse(ModelError):
+    """The server needs the model's files, so they are not deleted."""
+
+    code = "model_in_use"
 
 
 class JobError(HarkenError):

@@ -207,7 +207,9 @@ def test_models_are_fetched_and_deleted(admin: httpx.Client) -> None:
     assert "could not be fetched" in failed["fetch"]["error"]
     assert audited(admin, 3) == [("model.fetch", "sample"), ("model.delete", "sample"), ("model.fetch", "large-v1")]
 
-    refused(admin.delete(f"{API}/models/base"), 400, "model")
+    for name in ("base", "silero-vad"):
+        refused(admin.delete(f"{API}/models/{name}"), 409, "model")
+    assert admin.delete(f"{nowhere}/fetch").json()["fetch"]["state"] == "failed"
     for action in ("load", "unload"):
         refused(admin.post(f"{API}/models/base/{action}"), 400, action)
         refused(admin.post(f"{API}/models/nonsense/{action}"), 400, "model")

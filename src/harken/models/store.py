@@ -24,6 +24,8 @@ from harken.models.delivery import Expected, Meter, Progress, Source, SourceFail
 from harken.models.manifest import Built, Installed, InstalledFile
 from harken.models.spec import ModelSpec
 
+_WAITING = 0.5
+"""Seconds between two words of a fetch that waits for another process."""
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
@@ -60,6 +62,8 @@ class ModelStore:
 
         Sources are asked in order until one delivers what is expected. What arrived before a connection broke is
         kept for the next try. Another process that fetches the same model is waited for.
+
+        What ``progress`` raises ends the fetch.
 
         Raises:
             UnknownModel: nobody knows the name.
@@ -204,11 +208,14 @@ class ModelStore:
         self.root.mkdir(parents=True, exist_ok=True)
         (self.root / ".locks").mkdir(exist_ok=True)
         lock = FileLock(self.root / ".locks" / f"{spec.name}.lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            meter.say("waiting for another process that fetches it")
-            lock.acquire()
+        timeout = 0.0
+        while not lock.is_locked:
+            try:
+                lock.acquire(timeout=timeout)
+            except Timeout:
+                # Said again and again: whoever listens may call the fetch off.
+                meter.say("waiting for another process that fetches it")
+                timeout = _WAITING
         try:
             yield
         finally:

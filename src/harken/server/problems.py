@@ -40,6 +40,7 @@ STATUS: Mapping[type[errors.HarkenError], int] = {
     errors.NotEnoughCredits: 402,
     errors.AccountError: 404,
     errors.ModelError: 503,
+    errors.ModelInUse: 409,
     errors.JobError: 409,
     errors.JobNotFound: 404,
     errors.JobFailed: 500,

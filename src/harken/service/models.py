@@ -12,8 +12,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from harken.errors import HarkenError, InvalidOption
+from harken.errors import HarkenError, InvalidOption, ModelInUse
 from harken.models.manifest import Installed
+from harken.models.parts import DETECTOR
 from harken.models.spec import ModelSpec
 from harken.models.store import ModelStore
 from harken.service.admin import Admin
@@ -36,6 +37,8 @@ class Fetch:
     ended: float | None = None
     error: str | None = None
     """Why it failed, for people; None otherwise."""
+    cancelled: bool = False
+    """Whether it was called off; until it has ended, it is about to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,12 @@ class Known:
     """Whether requests that name no model get it."""
     fetch: Fetch | None
     """The last fetch that was begun by an administrator since the server started."""
+    needed: str | None = None
+    """Why its files cannot be deleted, for people; None where they can be."""
+
+
+class _CalledOff(Exception):
+    """Ends a fetch from within."""
 
 
 class Models:
@@ -68,7 +77,13 @@ class Models:
         with self._lock:
             fetches = dict(self._fetches)
         return [
-            Known(spec, installed.get(spec.name), spec.name == default, fetches.get(spec.name))
+            Known(
+                spec,
+                installed.get(spec.name),
+                spec.name == default,
+                fetches.get(spec.name),
+                _needed(spec.name, default=spec.name == default),
+            )
             for spec in self._store.catalog.entries()
         ]
 
@@ -89,16 +104,23 @@ class Models:
         threading.Thread(target=self._fetch, args=(spec.name,), name=f"fetch {spec.name}", daemon=True).start()
         return begun
 
+    def cancel_fetch(self, name: str, by: str) -> None:
+        """Call off the fetch of a model, if one is under way; what came is kept for the next. Raises UnknownModel."""
+        spec = self._store.catalog.entry(name)
+        with self._lock:
+            known = self._fetches.get(spec.name)
+            if known is None or known.ended is not None or known.cancelled:
+                return
+            self._fetches[spec.name] = replace(known, cancelled=True)
+        self._admin.note(by, "model.cancel_fetch", spec.name)
+
     def delete(self, name: str, by: str) -> int:
-        """Remove a model's files; the bytes freed. Raises UnknownModel, ModelUnavailable, InvalidOption."""
+        """Remove a model's files; the bytes freed. Raises UnknownModel, ModelUnavailable, ModelInUse."""
         known = self.model(name)
-        if known.default:
-            raise InvalidOption(
-                f"{known.spec.name} is the server's default model; set HARKEN_DEFAULT_MODEL to another first",
-                param="model",
-            )
+        if known.needed is not None:
+            raise ModelInUse(known.needed, param="model")
         if known.fetch is not None and known.fetch.ended is None:
-            raise InvalidOption(f"{known.spec.name} is being fetched; wait until that has ended", param="model")
+            raise ModelInUse(f"{known.spec.name} is being fetched; call that off first, or wait", param="model")
         freed = self._store.delete(known.spec.name)
         with self._lock:
             self._fetches.pop(known.spec.name, None)
@@ -119,19 +141,33 @@ class Models:
 
     def _fetch(self, name: str) -> None:
         def told(done: int, total: int, what: str) -> None:
-            self._note(name, done=done, total=total, doing=what)
+            if self._note(name, done=done, total=total, doing=what).cancelled:
+                raise _CalledOff
 
         try:
             self._store.fetch(name, told)
+        except _CalledOff:
+            self._note(name, ended=self._clock())
         except HarkenError as error:
             log.warning("model %s was not fetched: %s", name, error)
-            self._note(name, error=error.message, ended=self._clock())
+            self._note(name, error=error.message, cancelled=False, ended=self._clock())
         except Exception:
             log.exception("model %s was not fetched", name)
-            self._note(name, error="the server's log has the details", ended=self._clock())
+            self._note(name, error="the server's log has the details", cancelled=False, ended=self._clock())
         else:
-            self._note(name, doing="installed", ended=self._clock())
+            # It can have been called off too late to matter.
+            self._note(name, doing="installed", cancelled=False, ended=self._clock())
 
-    def _note(self, name: str, **change: object) -> None:
+    def _note(self, name: str, **change: object) -> Fetch:
         with self._lock:
-            self._fetches[name] = replace(self._fetches[name], **change)  # type: ignore[arg-type]
+            noted = self._fetches[name] = replace(self._fetches[name], **change)  # type: ignore[arg-type]
+        return noted
+
+
+def _needed(name: str, *, default: bool) -> str | None:
+    """Why a model cannot be deleted."""
+    if default:
+        return f"{name} is the server's default model; set HARKEN_DEFAULT_MODEL to another first"
+    if name == DETECTOR:
+        return f"{name} finds the speech in every recording; no job can be done without it"
+    return None

@@ -38,7 +38,19 @@ def add(routes: APIRouter, entrance: Entrance) -> None:
 
         return await entrance.ask(begun)
 
-    @routes.delete("/models/{name}", summary="Delete a model's files", responses=errors(404))
+    @routes.delete(
+        "/models/{name}/fetch",
+        summary="Call off the fetch of a model, if one is under way; what came is kept for the next",
+        responses=errors(),
+    )
+    async def cancel(request: Request, name: str) -> dict[str, Any]:
+        def cancelled() -> dict[str, Any]:
+            models.cancel_fetch(name, request.state.actor)
+            return shapes.model(models.model(name))
+
+        return await entrance.ask(cancelled)
+
+    @routes.delete("/models/{name}", summary="Delete a model's files", responses=errors(404, 409))
     async def delete(request: Request, name: str) -> dict[str, int]:
         return {"freed": await entrance.ask(lambda: models.delete(name, request.state.actor))}
 

@@ -94,8 +94,11 @@ def job(one: Job) -> dict[str, Any]:
 
 def fetch(one: Fetch) -> dict[str, Any]:
     """How a fetch goes."""
-    state = "running" if one.ended is None else "done" if one.error is None else "failed"
-    return {"state": state, **{name: value for name, value in asdict(one).items() if name != "name"}}
+    if one.ended is None:
+        state = "stopping" if one.cancelled else "running"
+    else:
+        state = "cancelled" if one.cancelled else "done" if one.error is None else "failed"
+    return {"state": state, **{name: value for name, value in asdict(one).items() if name not in ("name", "cancelled")}}
 
 
 def model(known: Known) -> dict[str, Any]:
@@ -109,6 +112,7 @@ def model(known: Known) -> dict[str, Any]:
         "licence": spec.licence,
         "multilingual": spec.multilingual,
         "default": known.default,
+        "needed": known.needed,
         "installed": known.installed is not None,
         "size": spec.size if known.installed is None else known.installed.size,
         "source": None if known.installed is None else known.installed.source,

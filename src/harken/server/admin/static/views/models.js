@@ -4,15 +4,22 @@ import { button, h, say, sure, table } from "../dom.js";
 import { size } from "../format.js";
 
 const EVERY = 1000;
+const idle = (model) => !["running", "stopping"].includes(model.fetch?.state);
 
 export default async function models({ redraw, current }) {
   const told = await get("models");
-  if (told.models.some((model) => model.fetch?.state === "running")) setTimeout(() => current() && redraw(), EVERY);
+  if (told.models.some((model) => !idle(model))) setTimeout(() => current() && redraw(), EVERY);
 
   async function fetchIt(model) {
     await post(`models/${model.name}/fetch`);
     await redraw();
     say(`${model.name} is being fetched.`);
+  }
+
+  async function callOff(model) {
+    await remove(`models/${model.name}/fetch`);
+    await redraw();
+    say(`The fetch of ${model.name} is called off.`);
   }
 
   async function erase(model) {
@@ -24,19 +31,19 @@ export default async function models({ redraw, current }) {
 
   function state(model) {
     const { fetch } = model;
-    if (fetch?.state === "running") {
+    if (!idle(model)) {
       const bar = fetch.total
         ? h("progress", { value: fetch.done, max: fetch.total, "aria-label": `Fetching ${model.name}` })
         : h("progress", { "aria-label": `Fetching ${model.name}` });
-      return [bar, h("div", { class: "hint" }, `${fetch.doing} ${size(fetch.done)}`)];
+      return [bar, h("div", { class: "hint" }, `${fetch.state === "stopping" ? "stopping" : fetch.doing} ${size(fetch.done)}`)];
     }
     const parts = [model.installed ? h("span", { class: "good" }, "installed") : h("span", { class: "faint" }, "not here")];
     if (model.default) parts.push(" (default)");
     if (fetch?.state === "failed") parts.push(h("div", { class: "hint bad" }, fetch.error));
+    if (fetch?.state === "cancelled") parts.push(h("div", { class: "hint" }, "The fetch was called off."));
     return parts;
   }
 
-  const idle = (model) => model.fetch?.state !== "running";
   return [
     table("Models", [
       ["Name", (model) => h("strong", {}, model.name), "name"],
@@ -47,7 +54,9 @@ export default async function models({ redraw, current }) {
       ["", (model) => [
         !model.installed && idle(model)
           ? button("Fetch", () => fetchIt(model), { label: `Fetch ${model.name}` }) : null,
-        model.installed && !model.default && idle(model)
+        model.fetch?.state === "running"
+          ? button("Cancel", () => callOff(model), { kind: "plain", label: `Cancel the fetch of ${model.name}` }) : null,
+        model.installed && !model.needed && idle(model)
           ? button("Delete", () => erase(model), { kind: "danger", label: `Delete ${model.name}` }) : null,
       ].filter(Boolean), "acts"],
     ], [...told.models].sort((one, other) => other.installed - one.installed)),
