@@ -102,6 +102,12 @@ class Settings(BaseSettings):
     alive_file: Path | None = Field(
         None, description="File that a worker touches twice a second, for probes of containers; see docs/deploy.md."
     )
+    max_queued_per_account: int | None = Field(
+        None, ge=1, description="The same of one account; unset is half of them, where there are keys."
+    )
+    max_kept_bytes_per_account: int | None = Field(
+        None, gt=0, description="Recordings that are kept of one account, together; unset is no bound."
+    )
     cors_origins: Listed = Field((), description="Origins that browsers may call from; * is every one.")
     fetch_allow: Listed = Field(
         (), description="Networks that URLs may lead to although they are not public, such as 10.1.0.0/16."

@@ -260,14 +260,14 @@ def test_stages_and_jobs_share_the_queue(store: Store) -> None:
     with pytest.raises(QueueFull):
         store.ledger.enter(Submission(replace(waiting, id=str(uuid.uuid4()))), 2, lambda *_: None)
     store.stages.start(entered.id)
-    seen: list[tuple[str, int]] = []
-    store.ledger.enter_stage(stage(second), 2, lambda _, job, active: seen.append((job.id, active)))
-    assert seen == [(second.id, 2)]
+    seen: list[tuple[Lane, int]] = []
+    store.ledger.enter_stage(stage(second), 2, lambda _, lane, active: seen.append((lane, active)))
+    assert seen == [(second.lane, 2)]
     _, opened = store.running()
     store.stages.start(opened.id)
     active: list[int] = []
     fresh = replace(waiting, id=str(uuid.uuid4()))
-    store.ledger.enter(Submission(fresh), 100, lambda _, count: active.append(count))
+    store.ledger.enter(Submission(fresh), 100, lambda _, __, count: active.append(count))
     assert active == [4], "a running job counts once, its own stage or not"
 
 
@@ -278,7 +278,7 @@ def test_the_bell_tells_of_stages_that_wait(store: Store, engine: sa.Engine) -> 
     assert bell.waiting() == set()
     entered = store.enter(job)
     assert bell.wait(10.0)
-    assert bell.waiting() == {Lane.BATCH}
+    assert bell.waiting() == {(Lane.BATCH, None)}
     store.stages.start(entered.id)
     assert bell.waiting() == set()
     bell.close()

@@ -41,22 +41,21 @@ class DurableJobs:
 
     def submit(self, submission: Submission) -> tuple[Job, bool]:
         """See :class:`~harken.ports.JobEngine`."""
-        job = submission.job
+        job, stage = submission.job, None if submission.given is None else submission.given[1]
 
-        def enqueue(transaction: Transaction, active: int) -> None:
-            if submission.given is None:
-                self._enqueue(transaction, WORKFLOW, job.id, job.lane, active)
+        def enqueue(transaction: Transaction, lane: Lane, active: int) -> None:
+            if stage is None:
+                self._enqueue(transaction, WORKFLOW, job.id, lane, priority(job.lane, active))
             else:
-                stage = submission.given[1]
-                self._enqueue(transaction, STAGE_WORKFLOW, stage.id, stage.lane or job.lane, active)
+                self._enqueue(transaction, STAGE_WORKFLOW, stage.id, lane, priority(stage.lane or job.lane, active))
 
         return self._ledger.enter(submission, self._max_queued, enqueue)
 
     def submit_stage(self, stage: Stage) -> Stage:
         """See :class:`~harken.ports.JobEngine`."""
 
-        def enqueue(transaction: Transaction, job: Job, active: int) -> None:
-            self._enqueue(transaction, STAGE_WORKFLOW, stage.id, stage.lane or job.lane, active)
+        def enqueue(transaction: Transaction, lane: Lane, active: int) -> None:
+            self._enqueue(transaction, STAGE_WORKFLOW, stage.id, lane, priority(stage.lane or lane, active))
 
         return self._ledger.enter_stage(stage, self._max_queued, enqueue)
 
@@ -64,7 +63,9 @@ class DurableJobs:
         """See :class:`~harken.ports.JobEngine`."""
         self._client.cancel_workflow(workflow_id)
 
-    def _enqueue(self, transaction: Transaction, workflow: str, workflow_id: str, lane: Lane, active: int) -> None:
+    def _enqueue(
+        self, transaction: Transaction, workflow: str, workflow_id: str, lane: Lane, before_others: int
+    ) -> None:
         self._client.enqueue_in_transaction(
             transaction,
             {
@@ -72,7 +73,8 @@ class DurableJobs:
                 "queue_name": queue_name(lane),
                 "workflow_id": workflow_id,
                 "app_version": VERSION,
-                "priority": priority(lane, active),
+                # By the lane that was asked for: whoever waits goes first in the lane that is given too.
+                "priority": before_others,
             },
             workflow_id,
         )

@@ -8,7 +8,7 @@ from typing import Any
 
 from dbos import DBOS
 
-from harken.errors import HarkenError, JobFailed, JobNotFound, WorkerUnavailable, revive
+from harken.errors import AccountFull, HarkenError, JobFailed, JobNotFound, WorkerUnavailable, revive
 from harken.jobs.chapters import step, watch
 from harken.jobs.hands import Hands, LeftOff
 from harken.model import Job
@@ -69,8 +69,8 @@ class Fetching:
                 came = self._hands.patiently(
                     self._store.recording_came, job.id, job.id, recording.size, recording.filename
                 )
-            except JobNotFound:
-                # It was deleted just now, with a recording that nobody knew of.
+            except (JobNotFound, AccountFull):
+                # It was deleted just now, or cannot be kept; nobody knows of the recording.
                 self._blobs.delete(job.id)
                 raise
         if came.state.ended:

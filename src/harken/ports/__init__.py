@@ -19,7 +19,7 @@ from harken.ports.accounts import (
 from harken.ports.figures import Figures, Recent
 from harken.ports.limits import RateLimits, Slots
 from harken.ports.oversight import Overview, Queue, Used
-from harken.ports.queue import JobEngine, Ledger, Submission, Transaction
+from harken.ports.queue import Enqueue, JobEngine, Ledger, Shares, Submission, Transaction
 from harken.ports.readiness import Readiness
 from harken.ports.store import BlobStore, Page, Stages, Store, Voices
 from harken.ports.webhooks import Outbox, Receipt, Send, WebhookStore
@@ -36,6 +36,7 @@ __all__ = [
     "ChapterRunner",
     "CreditStore",
     "Executor",
+    "Enqueue",
     "Facts",
     "Figures",
     "JobEngine",
@@ -58,6 +59,7 @@ __all__ = [
     "Send",
     "Sessions",
     "Slots",
+    "Shares",
     "SpeakerFinder",
     "Stages",
     "Store",

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from harken.model import Job, Quote, Stage, Transcript
+from harken.model import Job, Lane, Quote, Stage, Transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class JobEngine(Protocol):
         """Insert the job and enqueue its workflow, or that of the stage that comes with it, in one transaction.
 
         Returns the job and whether it is new (False: the idempotency key gave an earlier one). Raises QueueFull,
-        IdempotencyConflict or NotEnoughCredits; then nothing was inserted.
+        AccountFull, IdempotencyConflict or NotEnoughCredits; then nothing was inserted.
         """
 
     def submit_stage(self, stage: Stage) -> Stage:
@@ -53,17 +54,32 @@ Transaction = Any
 """An open transaction of the store's database, which the queue shares."""
 
 
+Enqueue = Callable[[Transaction, Lane, int], None]
+"""Puts work into the queue of a lane; ``active`` is the number of the caller's jobs that wait or run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """What one account may have of what all share. None is no bound."""
+
+    queued: int | None = None
+    """Jobs that may wait; where there are no keys, the one caller has all of them."""
+    kept: int | None = None
+    """Bytes of recordings that are kept."""
+    short: float = math.inf
+    """Seconds of audio up to which a recording takes the interactive lane beside any number of others. A longer one,
+    whose caller waits, holds its place for long: of those few have one, and the next go first in the batch lane."""
+
+
 class Ledger(Protocol):
     """Where jobs are entered, as the queue needs it."""
 
-    def enter(
-        self, submission: Submission, max_queued: int, enqueue: Callable[[Transaction, int], None]
-    ) -> tuple[Job, bool]:
-        """Insert a job and call ``enqueue(transaction, active)`` in the same transaction, one submission at a time.
+    def enter(self, submission: Submission, max_queued: int, enqueue: Enqueue) -> tuple[Job, bool]:
+        """Insert a job and call ``enqueue`` in the same transaction, one submission at a time.
 
-        ``active`` is the number of the caller's jobs that wait or run. What is returned and raised is as in
-        :meth:`JobEngine.submit`.
+        The lane is the job's, or the stage's that comes with it, unless that lane has no place for it. What is returned
+        and raised is as in :meth:`JobEngine.submit`.
         """
 
-    def enter_stage(self, stage: Stage, max_queued: int, enqueue: Callable[[Transaction, Job, int], None]) -> Stage:
-        """The same for a stage of a completed job, as in :meth:`JobEngine.submit_stage`; its job is handed on."""
+    def enter_stage(self, stage: Stage, max_queued: int, enqueue: Enqueue) -> Stage:
+        """The same for a stage of a completed job, as in :meth:`JobEngine.submit_stage`."""

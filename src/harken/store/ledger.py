@@ -7,31 +7,33 @@ Knows no queue but a callback into the same transaction.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
 
 import sqlalchemy as sa
 
-from harken.errors import AudioGone, IdempotencyConflict, JobNotFinished, QueueFull, StageRunning
+from harken.errors import AudioGone, IdempotencyConflict, JobNotFinished, StageRunning
 from harken.model import Job, JobState, Quote, Stage, StageKind
-from harken.ports import Submission, Transaction
-from harken.store import rows
+from harken.ports import Enqueue, Shares, Submission
+from harken.store import rows, shares
 from harken.store.base import ACTIVE, Sql, not_found
 from harken.store.bell import ring
 from harken.store.credits import reserve
-from harken.store.database import is_sqlite, writing
+from harken.store.database import writing
 from harken.store.tables import idempotency, jobs, stages
-
-_ENTRY_LOCK = 0x717565756573
-"""Key of the advisory lock that submissions take in PostgreSQL; in SQLite the write lock does."""
 
 
 class SqlLedger(Sql):
     """The :class:`~harken.ports.Ledger` of one database. Thread-safe."""
 
-    def enter(
-        self, submission: Submission, max_queued: int, enqueue: Callable[[Transaction, int], None]
-    ) -> tuple[Job, bool]:
+    def __init__(self, engine: sa.Engine, share: Shares = Shares(), **rest: Any) -> None:  # noqa: B008  it is frozen
+        """Enter jobs into a database; ``share`` is what one account may have of what all share."""
+        super().__init__(engine, **rest)
+        self._share = share
+
+    def enter(self, submission: Submission, max_queued: int, enqueue: Enqueue) -> tuple[Job, bool]:
         """See :class:`~harken.ports.Ledger`."""
         job = submission.job
         key = submission.idempotency_key
@@ -41,7 +43,12 @@ class SqlLedger(Sql):
                 earlier = self._earlier(connection, submission, digest)
                 if earlier is not None:
                     return earlier, False
-            active = _admit(connection, job.owner, max_queued)
+            active = shares.admit(connection, job.owner, max_queued, self._share)
+            if job.audio is not None or job.source is not None:
+                # How large one at a URL is, is seen when it has come.
+                shares.keep(connection, job.owner, max(1, job.size), self._share.kept)
+            job = replace(job, lane=shares.lane(connection, job, self._share))
+            lane = job.lane
             connection.execute(jobs.insert().values(rows.job_values(job)))
             if digest is not None:
                 connection.execute(
@@ -52,14 +59,13 @@ class SqlLedger(Sql):
             if submission.given is not None:
                 transcript, stage = submission.given
                 self._write_transcript(connection, job.id, transcript)
-                connection.execute(stages.insert().values(rows.stage_values(stage)))
-                self._reserve(connection, job, stage)
+                lane = self._enter_stage(connection, job, stage).lane or lane
             if submission.quote is not None and job.rates:
                 reserve(connection, job.owner, job.id, job.id, submission.quote, self._clock())
-            enqueue(connection, active)
+            enqueue(connection, lane, active)
         return job, True
 
-    def enter_stage(self, stage: Stage, max_queued: int, enqueue: Callable[[Transaction, Job, int], None]) -> Stage:
+    def enter_stage(self, stage: Stage, max_queued: int, enqueue: Enqueue) -> Stage:
         """See :class:`~harken.ports.Ledger`."""
         with self._entering() as connection:
             row = connection.execute(sa.select(jobs).where(jobs.c.id == stage.job_id)).one_or_none()
@@ -75,23 +81,26 @@ class SqlLedger(Sql):
                 raise StageRunning(
                     f"this is being done for job {job.id} already; wait until it has ended, or cancel it"
                 )
-            active = _admit(connection, job.owner, max_queued)
-            connection.execute(stages.insert().values(rows.stage_values(stage)))
-            self._reserve(connection, job, stage)
-            enqueue(connection, job, active)
+            active = shares.admit(connection, job.owner, max_queued, self._share)
+            stage = self._enter_stage(connection, job, stage)
+            enqueue(connection, stage.lane or job.lane, active)
         return stage
 
     @contextmanager
     def _entering(self) -> Iterator[sa.Connection]:
         with writing(self._engine) as connection:
-            if not is_sqlite(self._engine):
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ENTRY_LOCK)))
+            shares.alone(connection)
             yield connection
             ring(connection)
 
-    def _reserve(self, connection: sa.Connection, job: Job, stage: Stage) -> None:
+    def _enter_stage(self, connection: sa.Connection, job: Job, stage: Stage) -> Stage:
+        """Insert a stage, and have what it costs set aside; the stage, in the lane that has a place for it."""
+        if stage.lane is not None:
+            stage = replace(stage, lane=shares.lane_of_stage(connection, job.owner, stage.lane))
+        connection.execute(stages.insert().values(rows.stage_values(stage)))
         if stage.price:
             reserve(connection, job.owner, job.id, stage.id, Quote(stage.price, stage.price), self._clock())
+        return stage
 
     def _earlier(self, connection: sa.Connection, submission: Submission, digest: str) -> Job | None:
         query = (
@@ -110,26 +119,3 @@ class SqlLedger(Sql):
         if row.fingerprint != submission.fingerprint:
             raise IdempotencyConflict("this idempotency key was used before with another recording or other options")
         return job
-
-
-def _admit(connection: sa.Connection, owner: str, max_queued: int) -> int:
-    """How much of the owner's waits or runs. Raises QueueFull when too much waits, over all owners."""
-    of_jobs = _counts(owner, jobs.c.state).where(jobs.c.state.in_(ACTIVE))
-    # A running job's own stage is the job.
-    of_stages = (
-        _counts(owner, stages.c.state)
-        .join_from(stages, jobs, stages.c.job_id == jobs.c.id)
-        .where(stages.c.state.in_(ACTIVE), jobs.c.state.not_in(ACTIVE))
-    )
-    found = [connection.execute(query).one() for query in (of_jobs, of_stages)]
-    queued = sum(row.queued for row in found)
-    if queued >= max_queued:
-        raise QueueFull(f"{queued} jobs are waiting, as many as may; try again when some are done")
-    return sum(row.active for row in found)
-
-
-def _counts(owner: str, state: sa.ColumnElement[str]) -> sa.Select[int, int]:
-    return sa.select(
-        sa.func.count().filter(state == JobState.QUEUED.value).label("queued"),
-        sa.func.count().filter(jobs.c.owner == owner).label("active"),
-    )

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from harken.errors import JobEnded
 from harken.model import Job, JobState, Lane, Transcript, WindowResult
 from harken.ports import Page
-from harken.store import rows
+from harken.store import rows, shares
 from harken.store.base import ACTIVE, Sql, fewer, not_found
 from harken.store.clock import database_clock
 from harken.store.credits import drop_job, end_job
@@ -26,7 +26,14 @@ from harken.store.usage import count
 
 
 class SqlStore(Sql):
-    """The :class:`~harken.ports.Store` of one database. Thread-safe."""
+    """The :class:`~harken.ports.Store` of one database. Thread-safe.
+
+    ``max_kept`` bounds the bytes of one account's recordings, for those that are fetched; None does not.
+    """
+
+    def __init__(self, engine: sa.Engine, *, max_kept: int | None = None, **rest: Any) -> None:
+        super().__init__(engine, **rest)
+        self._max_kept = max_kept
 
     # Reading
 
@@ -209,7 +216,13 @@ class SqlStore(Sql):
 
     def recording_came(self, job_id: str, key: str, size: int, filename: str) -> Job:
         """See :class:`~harken.ports.Store`."""
-        return self._change(job_id, audio=key, size=size, filename=filename)
+        with writing(self._engine) as connection:
+            if self._max_kept is not None:
+                shares.alone(connection)
+                shares.keep(connection, self._one(connection, job_id).owner, size, self._max_kept)
+            return self._update(connection, job_id, audio=key, size=size, filename=filename) or self._one(
+                connection, job_id
+            )
 
     def audio_swept(self, job_id: str) -> None:
         """See :class:`~harken.ports.Store`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Callable, Iterator
 
@@ -14,7 +15,7 @@ from harken.jobs.engine import DurableJobs
 from harken.models.standard import model_store
 from harken.models.store import ModelStore
 from harken.net.webhook import delay, new_secret
-from harken.ports import Readiness
+from harken.ports import Readiness, Shares
 from harken.service import Limits, Office, Service, Webhooks
 from harken.store import FolderBlobs, SqlLedger, SqlStages, SqlStore, SqlVoices, SqlWebhooks, speak_plainly
 from harken.wiring.accounts import Gate, gate
@@ -39,7 +40,12 @@ def service(settings: Settings) -> Iterator[tuple[Service, ModelStore, Gate, Off
         speak_plainly(engine)
         store, stages = SqlStore(engine), SqlStages(engine)
         weights = model_store(settings)
-        jobs = DurableJobs(SqlLedger(engine), engine, max_queued=settings.max_queued_jobs)
+        share = Shares(
+            queued=settings.max_queued_per_account or math.ceil(settings.max_queued_jobs / 2),
+            kept=settings.max_kept_bytes_per_account,
+            short=settings.interactive_seconds,
+        )
+        jobs = DurableJobs(SqlLedger(engine, share), engine, max_queued=settings.max_queued_jobs)
         # Two, so that a recording whose headers hang one of them does not hold up everybody's.
         readers = Readers(2, ChildSettings("harken-probe"), log.error)
         speakers = Speakers(1, ChildSettings("harken-voices"))

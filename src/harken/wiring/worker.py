@@ -64,7 +64,7 @@ def run_worker(settings: Settings) -> NoReturn:
         )
         executor = WorkerExecutor(
             engine=engine,
-            store=SqlStore(engine),
+            store=SqlStore(engine, max_kept=settings.max_kept_bytes_per_account),
             stages=SqlStages(engine),
             voices=SqlVoices(engine),
             roster=SqlRoster(engine),
