@@ -38,7 +38,7 @@ class Work(Protocol[W]):
         """Prepare a child that has just come up. Raises ChildDied."""
 
     def take(self, child: Child, timeout: float) -> W | None:
-        """Something for this child to do, if there is any within ``timeout`` seconds."""
+        """Something for this child to do, if there is any within ``timeout`` seconds. Raises ChildDied."""
 
     def do(self, child: Child, work: W) -> None:
         """Have the child do it. Raises ChildDied, nothing else."""
