@@ -17,6 +17,8 @@ from contextvars import ContextVar
 from types import MappingProxyType
 from typing import Any, Literal
 
+from harken.telemetry import traces
+
 Level = Literal["debug", "info", "warning", "error"]
 Form = Literal["text", "json"]
 
@@ -52,7 +54,10 @@ def about(**ids: str) -> Iterator[None]:
 
 
 def _note(record: logging.LogRecord) -> bool:
-    """Write onto a record what it is about, where it does not say so itself."""
+    """Write onto a record what it is about, and part of, where it does not say so itself."""
+    trace = traces.trace_id()
+    if trace is not None:
+        vars(record).setdefault("trace_id", trace)
     for name, value in _about.get().items():
         vars(record).setdefault(name, value)
     return True
