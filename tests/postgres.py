@@ -26,7 +26,8 @@ from harken.store import connect, preparing, upgrade
 _USERS = ("postgres", "nobody")
 
 
-def _binaries() -> Path | None:
+def binaries() -> Path | None:
+    """The folder of PostgreSQL's programs, of the newest that is installed."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     if found:
         return found[-1].parent
@@ -34,7 +35,7 @@ def _binaries() -> Path | None:
     return Path(initdb).parent if initdb else None
 
 
-def _unprivileged() -> pwd.struct_passwd | None:
+def unprivileged() -> pwd.struct_passwd | None:
     """Who runs the server: PostgreSQL refuses root. None is oneself."""
     if os.geteuid() != 0:
         return None
@@ -49,13 +50,13 @@ def _unprivileged() -> pwd.struct_passwd | None:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """Address of a running server, without a database's name."""
-    binaries = _binaries()
-    if binaries is None:
+    programs = binaries()
+    if programs is None:
         message = "PostgreSQL is not installed: apt-get install postgresql"
         if os.environ.get("CI") == "true":
             pytest.fail(message)
         pytest.skip(message)
-    user = _unprivileged()
+    user = unprivileged()
     folder = Path(tempfile.mkdtemp(prefix="harken-pg-"))
     data = folder / "data"
     with socket.socket() as probe:
@@ -66,7 +67,7 @@ def postgres_server() -> Iterator[str]:
 
     def run(program: str, *arguments: str) -> None:
         done = subprocess.run(
-            [str(binaries / program), *arguments],
+            [str(programs / program), *arguments],
             cwd=folder,
             env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
             user=user.pw_uid if user else None,
