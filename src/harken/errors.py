@@ -75,9 +75,11 @@ class HarkenError(Exception):
 
     ``code`` is stable and meant for programs, ``message`` for people, ``param`` names the option at fault. ``detail``
     is for whoever runs the machine: folders and addresses, which are in ``str(error)`` and in no answer to a client.
+    ``lasting`` says that what was asked is at fault: the same request fails again, whenever it is sent.
     """
 
     code = "internal_error"
+    lasting = False
 
     def __init__(self, message: str, *, param: str | None = None, detail: str | None = None) -> None:
         super().__init__(message if detail is None else f"{message} ({detail})")
@@ -100,6 +102,7 @@ class InvalidRequest(HarkenError):
     """The request cannot be done as it was asked."""
 
     code = "invalid_request"
+    lasting = True
 
 
 class InvalidOption(InvalidRequest):
@@ -130,6 +133,7 @@ class MediaError(HarkenError):
     """The input is not something that can be recognised."""
 
     code = "media_error"
+    lasting = True
 
 
 class NotMedia(MediaError):
@@ -161,6 +165,7 @@ class UploadTooLarge(LimitExceeded):
     """More bytes than an upload may have."""
 
     code = "upload_too_large"
+    lasting = True
 
 
 class UploadStalled(LimitExceeded):
@@ -173,6 +178,7 @@ class AudioTooLong(LimitExceeded):
     """More seconds of audio than a recording may have."""
 
     code = "audio_too_long"
+    lasting = True
 
 
 class QueueFull(LimitExceeded):
@@ -413,12 +419,14 @@ class TextTooLong(TextError):
     """The request holds more than the language model's context."""
 
     code = "text_too_long"
+    lasting = True
 
 
 class TextRefused(TextError):
     """The language model, or a filter before it, will not answer this."""
 
     code = "text_refused"
+    lasting = True
 
 
 class TextUnusable(TextError):
@@ -437,6 +445,7 @@ class AddressRefused(FetchError):
     """The address, or one that it leads to, is in a network or at a port that this server may not call."""
 
     code = "url_refused"
+    lasting = True
 
 
 class FetchFailed(FetchError):
@@ -485,6 +494,12 @@ def by_code() -> dict[str, type[HarkenError]]:
         found.setdefault(kind.code, kind)
         todo.extend(kind.__subclasses__())
     return found
+
+
+def is_lasting(code: str) -> bool:
+    """Whether what was stored as ``code`` is the fault of what was asked. Of unknown codes nobody can say so."""
+    kind = by_code().get(code)
+    return kind is not None and kind.lasting
 
 
 def revive(code: str, message: str) -> HarkenError:

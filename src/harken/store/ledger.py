@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from harken.errors import AudioGone, IdempotencyConflict, JobNotFinished, StageRunning
+from harken.errors import AudioGone, IdempotencyConflict, JobNotFinished, StageRunning, is_lasting
 from harken.model import Job, JobState, Quote, Stage, StageKind
 from harken.ports import Enqueue, Shares, Submission
 from harken.store import rows, shares
@@ -118,4 +118,8 @@ class SqlLedger(Sql):
             return None
         if row.fingerprint != submission.fingerprint:
             raise IdempotencyConflict("this idempotency key was used before with another recording or other options")
+        if job.state is JobState.FAILED and not is_lasting(job.error_code or ""):
+            # What went wrong may be over: whoever asks again wants another try, not to be told again.
+            connection.execute(idempotency.delete().where(idempotency.c.job_id == job.id))
+            return None
         return job
