@@ -33,7 +33,7 @@ _KEY: Mapping[str, Any] = {
     "name": "Idempotency-Key",
     "in": "header",
     "schema": {"type": "string", "pattern": "^[ -~]{1,255}$"},
-    "description": "The same key, body and caller give the same job; after a failure that they are not to blame for, another",
+    "description": "The same key, body and caller give the same job; after a failure that is not their fault, another",
 }
 
 ALWAYS: Mapping[int, str] = {
