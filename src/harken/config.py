@@ -131,6 +131,9 @@ class Settings(BaseSettings):
         "info", description="debug, info, warning or error."
     )
     log_format: Literal["text", "json"] = Field("text", description="text, or json for one object a line.")
+    traces: bool = Field(
+        False, description="Send traces with OpenTelemetry, as the OTEL_* variables say; see docs/traces.md."
+    )
 
     @field_validator("api_keys", "cors_origins", "fetch_allow", "fetch_ports", "llm_model", mode="before")
     @classmethod

@@ -13,6 +13,7 @@ from harken import telemetry
 from harken.cli.settings import load_settings, unknown_variables
 from harken.config import Settings
 from harken.errors import MissingExtra
+from harken.telemetry import traces
 
 Part = Literal["serve", "api", "worker"]
 
@@ -24,7 +25,7 @@ def run(part: Part, *, descriptor: int | None = None, **flags: object) -> int:
     """Run ``serve`` (the supervisor with everything under it), the ``api`` or a ``worker`` until it is told to stop.
 
     ``descriptor`` is a socket that the API shall serve, which listens already. Returns the exit status. Raises
-    InvalidOption for a wrong setting, MissingExtra without the server's packages.
+    InvalidOption for a wrong setting, MissingExtra without the server's packages, or those for traces.
     """
     settings = load_settings(**flags)
     telemetry.configure(settings.log_level, settings.log_format)
@@ -34,7 +35,15 @@ def run(part: Part, *, descriptor: int | None = None, **flags: object) -> int:
     absent = [name for name in _NEEDED if find_spec(name) is None]
     if absent:
         raise MissingExtra(f"the server needs {', '.join(absent)}, not installed here: pip install 'harken[server]'")
-    return _entry(part, descriptor)(settings)
+    if settings.traces:
+        # The supervisor has nothing to trace, and yet learns here whether its processes can.
+        traces.switch_on(part)
+        if part == "serve":
+            traces.close()
+    try:
+        return _entry(part, descriptor)(settings)
+    finally:
+        traces.close()
 
 
 def _entry(part: Part, descriptor: int | None) -> Callable[[Settings], int]:

@@ -28,6 +28,7 @@ from harken.server.dialects import audio, hosted, openai, suite
 from harken.server.metrics import Measure, Metrics
 from harken.server.middleware import JOB, PROCESS_TIME, REQUEST_ID, Guard, LastCatch, RequestContext
 from harken.server.problems import Problems
+from harken.server.tracing import Trace
 from harken.server.uploads import Spool
 from harken.service import Office, Service
 
@@ -106,10 +107,13 @@ def create_app(service: Service, gate: Gate, config: AppConfig, office: Office |
         version=version("harken"),
         lifespan=lifespan,
         redoc_url=None,
+        # FastAPI's own, which variables can switch on beside ours, tells what is in queries: keys, for one.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         static_url=ops.DOCS_ASSETS,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         middleware=[
             Middleware(RequestContext),
+            Middleware(Trace),
             Middleware(Measure, metrics=metrics),
             *_cors(config.cors_origins),
             Middleware(LastCatch, problems=problems),

@@ -74,8 +74,7 @@ class Measure:
             with self._metrics.in_progress.track_inprogress():
                 await self._app(scope, receive, reply)
         finally:
-            route = getattr(scope.get("route"), "path", "other")
-            method = scope["method"] if scope["method"] in _METHODS else "other"
+            route, method = route_of(scope), method_of(scope)
             self._metrics.requests.labels(method, route, str(status)).inc()
             took = time.perf_counter() - began
             self._metrics.seconds.labels(method, route).observe(took)
@@ -85,10 +84,9 @@ class Measure:
 def _log(scope: Scope, method: str, route: str, status: int, took: float) -> None:
     """One line, with ids and without names: the route's template, and nothing that a client wrote."""
     about = dict[str, str]()
-    with contextlib.suppress(ValueError):
-        about["job_id"] = str(
-            uuid.UUID(str(scope["state"]["headers"].get(JOB) or scope.get("path_params", {}).get("job_id")))
-        )
+    job = job_of(scope)
+    if job is not None:
+        about["job_id"] = job
     caller: Caller | None = scope["state"].get("caller")
     if caller is not None:
         about["account"] = caller.id
@@ -97,6 +95,30 @@ def _log(scope: Scope, method: str, route: str, status: int, took: float) -> Non
     # Who asks how a job stands asks often.
     level = logging.DEBUG if method in _LOOKS else logging.INFO
     log.log(level, "%s %s: %d in %.3f s", method, route, status, took, extra=about)
+
+
+def route_of(scope: Scope) -> str:
+    """The template of a request's route."""
+    return getattr(scope.get("route"), "path", "other")
+
+
+def method_of(scope: Scope) -> str:
+    """A request's method, if it is one that anybody uses; a web socket begins as a GET."""
+    method: str = scope.get("method", "GET")
+    return method if method in _METHODS else "other"
+
+
+def job_of(scope: Scope) -> str | None:
+    """Id of the job that a request made, or that it is about."""
+    with contextlib.suppress(ValueError):
+        return str(uuid.UUID(str(scope["state"]["headers"].get(JOB) or scope.get("path_params", {}).get("job_id"))))
+    return None
+
+
+def account_of(scope: Scope) -> str | None:
+    """Id of the account that asks, once that is known."""
+    caller: Caller | None = scope["state"].get("caller")
+    return None if caller is None else caller.id
 
 
 _LOOKS = frozenset({"GET", "HEAD", "OPTIONS"})
