@@ -128,6 +128,9 @@ class Settings(BaseSettings):
     llm_context: int = Field(8192, ge=1024, description="Tokens that these models read and write at once.")
     llm_timeout: float = Field(300.0, gt=0, description="Seconds for one answer.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
+    fetch_slowest: float = Field(
+        1024.0, ge=0, description="Bytes a second that must come from a URL, on the average of half a minute."
+    )
         "info", description="debug, info, warning or error."
     )
     log_format: Literal["text", "json"] = Field("text", description="text, or json for one object a line.")

@@ -117,6 +117,7 @@ class Line(httpcore.NetworkStream):
     def __init__(self, line: socket.socket, watch: Watch) -> None:
         self._line = line
         self._watch = watch
+        self._pace = watch.pace()
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 -- the watch has the limits
         """What has come, at least a byte; nothing at the end."""
@@ -124,7 +125,9 @@ class Line(httpcore.NetworkStream):
         while True:
             self._line.settimeout(wait.slice())
             try:
-                return self._line.recv(max_bytes)
+                piece = self._line.recv(max_bytes)
+                self._pace.came(len(piece))
+                return piece
             except TimeoutError:
                 continue
             except OSError as error:

@@ -122,6 +122,7 @@ def _read(order: dict[str, Any], work: Path, proxy: Proxy, landed: Landing) -> s
     """Have a process carry out ``order``; what it sends lands. Returns a name for it."""
     notes = _Notes()
     with _process(order, work, notes) as process:
+        pace = proxy.watch.pace()
         assert process.stdout is not None
         with selectors.DefaultSelector() as ready:
             ready.register(process.stdout, selectors.EVENT_READ)
@@ -131,6 +132,7 @@ def _read(order: dict[str, Any], work: Path, proxy: Proxy, landed: Landing) -> s
                     continue
                 piece = os.read(process.stdout.fileno(), _BLOCK)
                 if not piece:
+                pace.came(len(piece))
                     break
                 landed.write(piece)
     if not notes.said.get("done"):

@@ -18,6 +18,9 @@ _LOOK = 0.25
 class Limits:
     """Bytes and seconds. ``idle`` is how long nothing may come, ``total`` bounds everything together.
 
+    ``slowest`` is how many bytes a second must come at least, on the average over ``idle`` seconds: who sends less
+    keeps others from their turn.
+
     ``max_audio`` is how long a recording may be that says so before it comes; others are probed when they are there.
     """
 
@@ -27,6 +30,7 @@ class Limits:
     connect: float = 10.0
     idle: float = 30.0
     total: float = 3600.0
+    slowest: float = 0.0
     redirects: int = 10
 
 
@@ -54,6 +58,35 @@ class Watch:
     def waits(self) -> _Wait:
         """A wait for the other side, which begins now."""
         return _Wait(self, self._limits.idle)
+
+    def pace(self) -> Pace:
+        """The pace at which the other side sends, from its first byte on."""
+        return Pace(self._limits)
+
+
+class Pace:
+    """How fast something comes."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._since: float | None = None
+        self._bytes = 0
+
+    def came(self, size: int) -> None:
+        """So many bytes more. Raises FetchTimeout when they come too slowly."""
+        now = time.monotonic()
+        if self._since is None:
+            self._since = now
+        self._bytes += size
+        took = now - self._since
+        if took < self._limits.idle:
+            return
+        if self._bytes < self._limits.slowest * took:
+            raise FetchTimeout(
+                f"the server at the address sent {self._bytes / took:.0f} bytes a second, and less than "
+                f"{self._limits.slowest:g} is not waited for"
+            )
+        self._since, self._bytes = now, 0
 
 
 class _Wait:

@@ -63,6 +63,7 @@ class GuardedRecordings:
             max_audio=settings.max_audio_seconds,
             min_free=settings.min_free_bytes,
             total=settings.fetch_timeout,
+            slowest=settings.fetch_slowest,
         )
 
     @contextmanager
