@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from harken.model import Job, JobState, Segment, Transcript, Word
+from harken.model import Job, JobState, Segment, Stage, StageKind, Transcript, Word
 from harken.models.catalog import Catalog
 from harken.server.figures import percent, seconds, status
 from harken.server.problems import Problem
@@ -19,6 +19,7 @@ CHUNK = 30.0
 """Seconds of a recording that progress is told by."""
 MEGABYTE = 1_000_000
 
+_WORK = {StageKind.SUMMARISE: "summary", StageKind.CHAT: "answer", StageKind.FORMAT: "text"}
 _STAGES = {"diarize": "Finding out who speaks", "summarise": "Writing the summary", "format": "Writing the text anew"}
 
 
@@ -50,8 +51,16 @@ def message(job: Job) -> str:
     return f"Processing chunk {at['current_chunk']}/{at['total_chunks']} ({percent(job.progress)}%)"
 
 
-def job_shape(job: Job) -> dict[str, Any]:
-    """A job, as lists and its status have it."""
+def job_shape(job: Job, work: Stage | None = None) -> dict[str, Any]:
+    """A job, as lists and its status have it; that of a text stands as the ``work`` on it does."""
+    if work is not None:
+        return {
+            "job_id": job.id,
+            "status": status(work.state),
+            "progress": percent(work.progress),
+            "updated_at": max(job.updated, work.updated),
+            "message": work_message(work),
+        }
     return {
         "job_id": job.id,
         "status": status(job.state),
@@ -59,6 +68,21 @@ def job_shape(job: Job) -> dict[str, Any]:
         "updated_at": job.updated,
         "message": message(job),
     }
+
+
+def work_message(work: Stage) -> str:
+    """What is being done with a text, or what became of that, for people."""
+    what = _WORK.get(work.kind, "work")
+    match work.state:
+        case JobState.QUEUED:
+            return "Waiting for its turn"
+        case JobState.COMPLETED:
+            return f"{what.capitalize()} completed"
+        case JobState.CANCELLED:
+            return f"The {what} was cancelled"
+        case JobState.FAILED:
+            return work.error_message or f"The {what} failed"
+    return f"Writing the {what} ({percent(work.progress)}%)"
 
 
 def not_found(job_id: str) -> dict[str, Any]:

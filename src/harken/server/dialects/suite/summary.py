@@ -53,7 +53,7 @@ def add(routes: APIRouter, desk: Desk) -> None:
             return JSONResponse(text_shapes.summary(job, stage.result))
         if not (job if stage is None else stage).state.ended:
             raise JobNotFinished(f"the summary of job {job.id} is not done yet")
-        raise JobFailed(shapes.message(job) if stage is None else text_shapes.message(stage))
+        raise JobFailed(shapes.message(job) if stage is None else shapes.work_message(stage))
 
 
 def _found(desk: Desk, request: Request, job_id: str) -> tuple[Job, Stage | None]:

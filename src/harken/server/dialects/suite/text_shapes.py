@@ -7,34 +7,22 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from harken.model import Job, JobState, Segment, Stage, TextResult, Transcript
+from harken.model import Job, Segment, Stage, TextResult, Transcript
 from harken.server import figures
 from harken.server.dialects.suite import shapes
 from harken.text import extractive, words
 from harken.text.labels import label_by_id
 from harken.text.providers import LOCAL
 
-_MESSAGES = {
-    JobState.QUEUED: "Waiting for its turn",
-    JobState.COMPLETED: "Summary completed",
-    JobState.CANCELLED: "The summary was cancelled",
-}
 _DESCRIPTIONS = {
     extractive.NAME: "Quotes what was said; no language model",
     LOCAL: "A small language model on this machine",
 }
 
 
-def message(stage: Stage) -> str:
-    """What is being done, or what became of it, for people."""
-    if stage.state is JobState.FAILED:
-        return stage.error_message or "The summary failed"
-    return _MESSAGES.get(stage.state, f"Writing the summary ({figures.percent(stage.progress)}%)")
-
-
 def started(job: Job, stage: Stage) -> dict[str, Any]:
     """The answer to a new summary."""
-    told = {"job_id": job.id, "status": figures.status(stage.state), "message": message(stage)}
+    told = {"job_id": job.id, "status": figures.status(stage.state), "message": shapes.work_message(stage)}
     return {**told, "warnings": list(job.warnings)} if job.warnings else told
 
 
@@ -43,7 +31,7 @@ def status(job: Job, stage: Stage | None) -> dict[str, Any]:
     state, progress = (job.state, 0.0) if stage is None else (stage.state, stage.progress)
     return {
         "status": figures.status(state),
-        "message": shapes.message(job) if stage is None else message(stage),
+        "message": shapes.message(job) if stage is None else shapes.work_message(stage),
         "progress": figures.percent(progress),
     }
 

@@ -4,18 +4,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse
 
 from harken.errors import JobFailed, JobNotFound
-from harken.model import Job, JobState, Options, Transcript
+from harken.model import Job, JobState, Lane, Options, Stage, Transcript
 from harken.server.desk import Desk, known
 from harken.server.dialects.suite import schema, shapes
 from harken.server.documents import form
 from harken.server.forms import Fields, ignored
 from harken.server.multipart import Form
+from harken.service import Caller
 
 PREFIX = "/api/transcribe"
 
@@ -65,9 +66,14 @@ def add(routes: APIRouter, desk: Desk, installed: Callable[[], Collection[str]])
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
         cursor: Annotated[str | None, Query(max_length=500)] = None,
     ) -> JSONResponse:
-        page = await desk.call(desk.service.jobs, desk.caller(request), limit, cursor or None)
-        told = [shapes.job_shape(job) for job in page.jobs]
-        return JSONResponse({"jobs": told, "count": len(told), "next_cursor": page.next})
+        caller = desk.caller(request)
+
+        def listed() -> tuple[list[dict[str, Any]], str | None]:
+            page = desk.service.jobs(caller, limit, cursor or None)
+            return [shapes.job_shape(job, _work(desk, job, caller)) for job in page.jobs], page.next
+
+        told, following = await desk.call(listed)
+        return JSONResponse({"jobs": told, "count": len(told), "next_cursor": following})
 
     @routes.get(
         PREFIX + "/status/{job_id}",
@@ -76,11 +82,16 @@ def add(routes: APIRouter, desk: Desk, installed: Callable[[], Collection[str]])
         responses=schema.responses(schema.STATUS),
     )
     async def status(request: Request, job_id: str) -> JSONResponse:
+        caller = desk.caller(request)
+
+        def found() -> dict[str, Any]:
+            job = desk.service.job(known(job_id), caller)
+            return shapes.job_shape(job, _work(desk, job, caller))
+
         try:
-            job = await desk.call(desk.service.job, known(job_id), desk.caller(request))
+            return JSONResponse(await desk.call(found))
         except JobNotFound:
             return JSONResponse(shapes.not_found(job_id))
-        return JSONResponse(shapes.job_shape(job))
 
     @routes.get(
         PREFIX + "/result/{job_id}",
@@ -103,6 +114,12 @@ def finished(desk: Desk, job_id: str, request: Request) -> tuple[Job, Transcript
     if job.state in (JobState.FAILED, JobState.CANCELLED):
         raise JobFailed(shapes.message(job))
     return job, desk.service.transcript(job_id, desk.caller(request))
+
+
+def _work(desk: Desk, job: Job, caller: Caller) -> Stage | None:
+    """The work that a job of text is there for, which lasts on when its transcript has long been there. Blocking."""
+    stages = desk.service.stages(job.id, caller) if job.lane is Lane.TEXT else []
+    return stages[-1] if stages else None
 
 
 def _read(told: Form) -> tuple[Options, tuple[str, ...]]:
