@@ -12,10 +12,10 @@ from tests.jobs.test_fetching import submit
 from tests.jobs.test_service import service
 
 from harken.jobs.engine import DurableJobs
-from harken.model import JobState, Lane
+from harken.model import Account, AuditEntry, JobState, Lane, Quote
 from harken.ports import Shares
 from harken.service import Service
-from harken.store import SqlLedger, SqlStore
+from harken.store import SqlAccounts, SqlCredits, SqlLedger, SqlStore
 from harken.store.shares import LONG_EACH
 
 if TYPE_CHECKING:
@@ -38,6 +38,21 @@ def test_who_waits_beyond_the_interactive_places_goes_first_in_the_batch_lane(ho
     }
     batch = sorted((places[job.id].priority, job.id) for job in waiting if job.lane is Lane.BATCH)
     assert next(job_id for _, job_id in batch) == entered[-1].id, "though it came last"
+
+
+def test_a_header_that_lies_leaves_no_debt(house: House, start_executor: StartExecutor) -> None:
+    SqlAccounts(house.engine).have(Account("me", "me", 1.0))
+    books = SqlCredits(house.engine)
+    books.grant("me", 1000, "a minute", AuditEntry("admin", "test"))
+    asked = house.submission(windows=12)
+    lies = replace(asked, job=replace(asked.job, duration=6.0, rates={"transcribe": 1000}), quote=Quote(100, 100))
+    job, _ = house.jobs.submit(lies)
+    start_executor()
+    done = house.ended(job)
+    assert (done.state, done.error_code) == (JobState.FAILED, "insufficient_credits")
+    assert "longer than its header said" in (done.error_message or "")
+    assert books.balance("me") == sum(entry.amount for entry in books.entries("me", 50)) == 1000
+    assert len(house.recognised(job)) < 12
 
 
 def test_a_recording_for_which_its_account_has_no_room(

@@ -48,7 +48,8 @@ class Store(Protocol):
         """Save recognised windows by (job, index), and the job's ``position`` and ``duration`` in seconds.
 
         A window that was saved before stays as it is, so nobody hears two versions of it, and a position never goes
-        back. Raises JobNotFound.
+        back. What the job has come to cost beyond what was set aside for it is set aside too. Raises JobNotFound, and
+        NotEnoughCredits; then nothing was saved.
         """
 
     def windows(self, job_id: str, after: int = -1) -> list[tuple[int, WindowResult]]:

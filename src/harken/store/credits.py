@@ -8,23 +8,29 @@ old entries is noted, to be spared their reading; what is noted can be made from
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 import sqlalchemy as sa
 
 from harken.errors import AccountNotFound, NotEnoughCredits
 from harken.model import AuditEntry, CreditEntry, CreditKind, Job, JobState, Quote, StageKind
-from harken.model.credits import due, heard, in_credits
+from harken.model.credits import cost, due, heard, in_credits
 from harken.store import audit as log
 from harken.store.account_tables import accounts, credit_entries, facts
 from harken.store.base import Sql
 from harken.store.database import writing
+from harken.store.shares import alone
 from harken.store.tables import stages
 
 LONG = 5000
 """Entries from which on it takes too long to sum them all every time."""
 SETTLED = 24 * 3600.0
 """Seconds that no transaction lasts."""
+AHEAD = 600.0
+"""Seconds of audio that are set aside at a time for a recording that goes on beyond what was thought."""
+LONGER = "longer than was set aside for"
+"""The note of what is set aside for it."""
 _SUM = "credits of"
 """What the sums of older entries are noted under, with the account's id."""
 
@@ -50,6 +56,29 @@ def reserve(connection: sa.Connection, account: str, job_id: str, work: str, quo
     _enter(connection, account, CreditKind.RESERVE, -min(quote.most, balance), now, job_id=job_id, work=work)
 
 
+def extend(connection: sa.Connection, job: Job, now: float) -> None:
+    """Set aside more for a running job whose recording is longer than was thought: its header can say anything.
+
+    Without it a job could leave any debt. Raises NotEnoughCredits when the account has no more to set aside.
+    """
+    if not job.rates:
+        return
+    kept = _set_aside(connection, job.id)
+    missing = cost(job.rates, heard(job.options, max(job.position, job.duration or 0.0))) + sum(kept.values())
+    if not kept or missing <= 0:
+        return
+    alone(connection)
+    balance, _ = _balance(connection, job.owner)
+    if balance < missing:
+        raise NotEnoughCredits(
+            f"The recording is longer than its header said, or nobody could say before: you have {in_credits(balance)} "
+            f"credits remaining beside what was set aside, but to go on requires {in_credits(missing)} credits."
+        )
+    more = min(balance, max(missing, cost(job.rates, AHEAD)))
+    work = str(uuid.uuid5(uuid.UUID(job.id), f"{LONGER} {len(kept)}"))
+    _enter(connection, job.owner, CreditKind.RESERVE, -more, now, job_id=job.id, work=work, note=LONGER)
+
+
 def end_job(connection: sa.Connection, job: Job, now: float) -> None:
     """Give back what was set aside for a job that has ended, and have it paid if it has completed."""
     if not job.rates or _reserved(connection, job.id) is None:
@@ -59,7 +88,8 @@ def end_job(connection: sa.Connection, job: Job, now: float) -> None:
         completed = stages.c.state == JobState.COMPLETED.value
         kinds = connection.execute(sa.select(stages.c.kind).where(stages.c.job_id == job.id, completed))
         paid = due(job.rates, heard(job.options, job.duration), {StageKind(row.kind) for row in kinds})
-    end_work(connection, job.id, paid, now)
+    for work in _set_aside(connection, job.id):
+        end_work(connection, work, paid if work == job.id else 0, now)
 
 
 def end_work(connection: sa.Connection, work: str, paid: int, now: float) -> None:
@@ -122,6 +152,16 @@ class SqlCredits(Sql):
         done = connection.execute(accounts.update().where(accounts.c.id == account).values(metered=metered))
         if not done.rowcount:
             raise AccountNotFound(f"there is no account {account!r}")
+
+
+def _set_aside(connection: sa.Connection, job_id: str) -> dict[str, int]:
+    """The amounts of the entries that set something aside for a job itself, by their work."""
+    query = sa.select(credit_entries.c.work, credit_entries.c.amount).where(
+        credit_entries.c.job_id == job_id,
+        credit_entries.c.kind == CreditKind.RESERVE.value,
+        (credit_entries.c.work == job_id) | (credit_entries.c.note == LONGER),
+    )
+    return {row.work: row.amount for row in connection.execute(query)}
 
 
 def _reserved(connection: sa.Connection, work: str) -> sa.Row[Any] | None:

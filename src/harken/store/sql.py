@@ -18,7 +18,7 @@ from harken.ports import Page
 from harken.store import rows, shares
 from harken.store.base import ACTIVE, Sql, fewer, not_found
 from harken.store.clock import database_clock
-from harken.store.credits import drop_job, end_job
+from harken.store.credits import drop_job, end_job, extend
 from harken.store.database import writing
 from harken.store.paging import cursor_of, place_of
 from harken.store.tables import deliveries, executors, jobs, stages, transcripts, windows
@@ -138,7 +138,9 @@ class SqlStore(Sql):
             )
             if job is None:
                 self._one(connection, job_id)
-            elif values:
+                return
+            extend(connection, job, self._clock())
+            if values:
                 connection.execute(self._insert(windows).on_conflict_do_nothing(), values)
 
     def save_transcript(self, job_id: str, transcript: Transcript) -> None:
