@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -51,6 +52,20 @@ def test_highlights_are_verbatim_with_speaker_and_time() -> None:
     assert all(source.start == lines[source.index].start for source in found.sources)
     assert {2, 10} <= {source.index for source in found.sources}
     assert text_result_from(plain(found)) == found
+
+
+def test_quotes_say_what_is_known_of_them() -> None:
+    timed, said = meeting(), "Then we move the search redesign to the second quarter."
+    nobody = replace(timed, segments=tuple(replace(one, speaker=None) for one in timed.segments), speakers=())
+    untimed = replace(timed, segments=tuple(replace(one, start=0.0, end=0.0) for one in timed.segments), duration=0.0)
+    for transcript, quote in (
+        (timed, f"[01:03] John: {said}"),
+        (nobody, f"[01:03] {said}"),
+        (untimed, f"John: {said}"),
+    ):
+        told = EXTRACTIVE.summarise(transcript, style="key_points", max_length=200).text
+        assert f"- search redesign: {head} {said}" in told.splitlines()
+    assert "]:" not in ask(nobody, "What was decided about the search redesign?")
 
 
 def test_highlights_come_from_the_whole_recording() -> None:

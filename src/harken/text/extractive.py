@@ -115,9 +115,9 @@ class _Known(Spoken):
         return min(limit, max(_AT_LEAST, round(_SHARE * self.count)))
 
     def quote(self, passage: Passage) -> str:
-        """``[00:12] Anna: what she said``."""
+        """``[00:12] Anna: what she said``, without what nobody knows of it."""
         head = self.head(passage)
-        return f"{head}: {passage.text}" if head else passage.text
+        return f"{head}{':' if passage.speaker else ''} {passage.text}" if head else passage.text
 
     def markdown(self, passage: Passage, mark: str) -> str:
         """The same as an item of a list that ``mark`` begins."""
