@@ -204,13 +204,21 @@ def test_what_is_not_known_is_told(http: httpx.Client, recording: bytes) -> None
     ],
 )
 def test_a_failed_formatting_keeps_the_transcript(
-    http: httpx.Client, server: Running, recording: bytes, error: HarkenError, code: int
+    http: httpx.Client,
+    server: Running,
+    recording: bytes,
+    error: HarkenError,
+    code: int,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     server.backend.unwritten = error
     answer = process(http, recording)
     said = f"the text could not be formatted: {error.message}"
     told = answer.json()
     assert (answer.status_code, told["detail"], told["transcript"]) == (code, said, TEXT)
+    logged = [one for one in caplog.records if vars(one).get("job_id") == told["job_id"] and one.levelname == "ERROR"]
+    assert len(logged) == (code >= 500), "failures of the server's own, and no others, are in its log"
+    assert all(error.message in one.getMessage() and TEXT not in one.getMessage() for one in logged)
     assert ("retry-after" in answer.headers) == (code == 503)
     for job_id in (told["job_id"], start(http, recording)):
         ended = at(http, job_id, "error")

@@ -155,8 +155,8 @@ def _is_plain(route: BaseRoute) -> bool:
     return isinstance(route, Route) and not route.param_convertors
 
 
-def _log(error: Exception, problem: Problem, path: str, request_id: str) -> None:
-    """Failures of our own, with the request's id."""
+def note(error: Exception, problem: Problem, path: str, request_id: str, **ids: str) -> None:
+    """Log a failure of our own, with the request's id and other ``ids``."""
     if problem.status >= 500:
         known = isinstance(error, errors.HarkenError)
         said = error if error.__cause__ is None else f"{error} ({error.__cause__})"
@@ -168,6 +168,7 @@ def _log(error: Exception, problem: Problem, path: str, request_id: str) -> None
             said,
             request_id,
             exc_info=None if known else error,
+            extra=ids,
         )
 
 
@@ -208,7 +209,7 @@ class Problems:
         """An error and the last message of a web socket that tells it; logged as by :meth:`answer`."""
         owner = self._owner(path)
         problem = self.of(error, path)
-        _log(error, problem, path, request_id)
+        note(error, problem, path, request_id)
         return problem, (owner.message or owner.shape)(problem, request_id)
 
     def _owner(self, path: str) -> _Owner:
@@ -218,7 +219,7 @@ class Problems:
     def answer(self, error: Exception, path: str, request_id: str) -> JSONResponse:
         """The response to an error; failures of our own are logged with the request's id."""
         problem = self.of(error, path)
-        _log(error, problem, path, request_id)
+        note(error, problem, path, request_id)
         return JSONResponse(
             self.shape(path)(problem, request_id), status_code=problem.status, headers=dict(problem.headers)
         )

@@ -18,7 +18,7 @@ from harken.server.dialects.audio.shapes import Found
 from harken.server.documents import form as documented
 from harken.server.forms import ignored
 from harken.server.multipart import Form
-from harken.server.problems import Problems, detail_shape, problem_of
+from harken.server.problems import Problems, detail_shape, note, problem_of
 from harken.service import Caller
 
 PREFIX = "/api/audio"
@@ -130,6 +130,8 @@ async def _outcome(request: Request, desk: Desk, job: Job) -> JSONResponse:
         if found.transcript is None:
             raise error
         problem = problem_of(error)
+        # This answer is no error's: nobody else says in the log that it failed.
+        note(error, problem, request.url.path, request.state.request_id, job_id=job.id)
         told = error.message if failure else found.error
         return JSONResponse(
             shapes.failed(job.id, told, found.transcript), status_code=problem.status, headers=dict(problem.headers)
