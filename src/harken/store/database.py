@@ -6,6 +6,7 @@ Knows no table. The durable queue works on the same engine: a job and its place 
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -26,6 +27,29 @@ _POOL = 10
 _OVERFLOW = 30
 _FREE_SECONDS = 10.0
 """How long a caller waits for a connection while all of them are in use."""
+_SILENCE = 10
+"""Seconds of silence after which each side asks whether the other is there still."""
+_ASK = 5
+"""Seconds between two such questions; three of them without an answer, and the connection is given up."""
+_GIVE_UP = _SILENCE + 3 * _ASK
+# A machine that vanished says no farewell. Left to the system's own settings, we would wait two hours for an answer that
+# was lost with it, and what was locked by a machine that vanished would be locked as long, for everybody.
+_WATCHED = {
+    "connect_timeout": 10,
+    "keepalives_idle": _SILENCE,
+    "keepalives_interval": _ASK,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 1000 * _GIVE_UP,
+}
+_GIVEN_UP = (
+    f"SELECT set_config('tcp_keepalives_idle', '{_SILENCE}', false),"
+    f" set_config('tcp_keepalives_interval', '{_ASK}', false),"
+    " set_config('tcp_keepalives_count', '3', false),"
+    f" set_config('tcp_user_timeout', '{1000 * _GIVE_UP}', false),"
+    " set_config('idle_in_transaction_session_timeout', '60000', false)"
+)
+"""The same for the server's side. A machine that stands still answers these questions, but its transactions are given
+up too: nothing here thinks for a minute in the middle of one."""
 _START_LOCK = 0x6861726B656E
 """Key of the advisory lock under which a PostgreSQL database is prepared."""
 
@@ -38,7 +62,7 @@ def connect(database: Path | str) -> sa.Engine:
     if isinstance(database, Path):
         return _sqlite(database)
     url = sa.make_url(database).set(drivername="postgresql+psycopg")
-    return sa.create_engine(
+    engine = sa.create_engine(
         url,
         poolclass=_Pool,
         pool_size=_POOL,
@@ -46,8 +70,20 @@ def connect(database: Path | str) -> sa.Engine:
         pool_timeout=_FREE_SECONDS,
         pool_pre_ping=True,
         hide_parameters=True,
-        connect_args={"application_name": "harken"},
+        connect_args={"application_name": "harken", **_WATCHED},
     )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: Any) -> None:
+        connection.execute(_GIVEN_UP)
+        connection.commit()
+
+    return engine
+
+
+# SQLAlchemy names its own log after the class, so that of this one would count as ours: lines for every query, and at
+# every end.
+logging.getLogger(f"{__name__}._Pool").setLevel(logging.WARNING)
 
 
 class _Pool(sa.QueuePool):
@@ -94,7 +130,7 @@ def speak_plainly(engine: sa.Engine) -> None:
 
 
 def _plain(original: BaseException, wrapped: BaseException | None) -> HarkenError | None:
-    if not isinstance(wrapped, sa.exc.OperationalError | sa.exc.InterfaceError):
+    if not isinstance(wrapped, sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.InternalError):
         return None
     if isinstance(original, sqlite3.Error):
         kind = getattr(original, "sqlite_errorname", "")
