@@ -2,7 +2,8 @@
 """A runner of chapters that hears nothing, and a worker process around it.
 
 What it does is written in the job's prompt as JSON: how many ``windows`` there are, at which of them it ``hold``s until
-a file opens the gate, which ``error`` the last one raises, how many seconds ``each`` takes, how often it is ``flaky``.
+a file opens the gate, which ``error`` the last one raises, how many seconds ``each`` takes, how often it is ``flaky``,
+the file that says that the worker's disk is ``full``.
 Finding speakers counts as window :data:`SPEAKERS`; ``lost`` is the error that it raises, unless told how many speak.
 There are two, who take turns. With ``channels`` windows are of one channel after the other.
 Text is made by :class:`FakeWriter`.
@@ -27,7 +28,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import sqlalchemy as sa
 
-from harken.errors import JobCancelled, WorkerUnavailable, revive
+from harken.errors import DiskFull, JobCancelled, WorkerUnavailable, revive
 from harken.jobs.executor import WorkerExecutor
 from harken.jobs.maintenance import Retention
 from harken.model import (
@@ -114,6 +115,8 @@ class FakeRunner:
         self.asked[job.id] += 1
         if self.asked[job.id] <= plan.get("flaky", 0):
             raise WorkerUnavailable("not now")
+        if "full" in plan and (self.folder.root / plan["full"]).exists():
+            raise DiskFull("no room for a chapter's samples")
         count = min(1 if cursor.index == 0 else WIDTH, total - cursor.index)
         results = dict(saved)
         for index in range(cursor.index, cursor.index + count):

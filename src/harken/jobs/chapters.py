@@ -14,8 +14,8 @@ from typing import Any
 
 from dbos import DBOS, StepOptions
 
-from harken.errors import DeadlineExceeded, HarkenError, JobFailed, WorkerUnavailable, revive
-from harken.jobs.hands import AWAY, Hands, LeftOff
+from harken.errors import DeadlineExceeded, DiskFull, HarkenError, JobFailed, WorkerUnavailable, revive
+from harken.jobs.hands import AWAY, Hands, LeftOff, TakenOver
 from harken.model import Job, Timing, Transcript, WindowResult
 from harken.pipeline import Cursor, assemble, cursor_from, cursor_to_dict
 from harken.ports import BlobStore, ChapterDone, ChapterRunner, Store
@@ -44,9 +44,16 @@ class Chapters:
     """Has recordings recognised, and keeps what was heard."""
 
     def __init__(
-        self, hands: Hands, store: Store, blobs: BlobStore, runner: ChapterRunner, clock: Callable[[], float]
+        self,
+        hands: Hands,
+        store: Store,
+        blobs: BlobStore,
+        runner: ChapterRunner,
+        worker: str,
+        clock: Callable[[], float],
     ) -> None:
         self._hands = hands
+        self._worker = worker
         self._store = store
         self._blobs = blobs
         self._runner = runner
@@ -91,6 +98,10 @@ class Chapters:
             if self._hands.stopping:
                 raise LeftOff from error
             raise
+        except DiskFull as error:
+            # That is the worker's trouble, and not the job's: another has room, or this one in a while.
+            log.warning("job %s is given back: %s", job_id, error)
+            raise LeftOff from error
         except HarkenError as error:
             if error.detail is not None:
                 log.warning("job %s: %s", job_id, error)
@@ -116,10 +127,22 @@ class Chapters:
 
     def _cancelled(self, job: Job) -> Callable[[], bool]:
         def seen() -> bool:
-            found = self._store.job(job.id)
-            return found.cancel_requested or found.state.ended
+            return over(self._store.job(job.id), self._worker)
 
         return watch(self._hands, seen, job.deadline, self._clock)
+
+
+def over(job: Job, worker: str) -> bool:
+    """Whether nothing is to be done any more for a job. Raises TakenOver when it is in other hands than ``worker``'s.
+
+    Who was taken for dead and lives had better learn of it at once than at the end of a chapter: machines that are too
+    slow to show that they are alive should not do the same work besides.
+    """
+    if job.cancel_requested or job.state.ended:
+        return True
+    if job.worker != worker:
+        raise TakenOver(f"job {job.id} is in other hands")
+    return False
 
 
 def watch(

@@ -9,7 +9,7 @@ from typing import Any
 from dbos import DBOS
 
 from harken.errors import AccountFull, HarkenError, JobFailed, JobNotFound, WorkerUnavailable, revive
-from harken.jobs.chapters import step, watch
+from harken.jobs.chapters import over, step, watch
 from harken.jobs.hands import Hands, LeftOff
 from harken.model import Job
 from harken.ports import BlobStore, Recordings, Store
@@ -19,9 +19,16 @@ class Fetching:
     """Has recordings fetched, and keeps them."""
 
     def __init__(
-        self, hands: Hands, store: Store, blobs: BlobStore, recordings: Recordings, clock: Callable[[], float]
+        self,
+        hands: Hands,
+        store: Store,
+        blobs: BlobStore,
+        recordings: Recordings,
+        worker: str,
+        clock: Callable[[], float],
     ) -> None:
         self._hands = hands
+        self._worker = worker
         self._store = store
         self._blobs = blobs
         self._recordings = recordings
@@ -57,8 +64,7 @@ class Fetching:
 
     def _get(self, job: Job) -> None:
         def seen() -> bool:
-            found = self._store.job(job.id)
-            return found.cancel_requested or found.state.ended
+            return over(self._store.job(job.id), self._worker)
 
         if job.source is None:
             raise JobFailed.of("recording_lost", "the job has neither a recording nor a URL of one")

@@ -19,8 +19,14 @@ log = logging.getLogger(__name__)
 P = ParamSpec("P")
 R = TypeVar("R")
 
-AWAY = (sqlalchemy.exc.OperationalError, sqlalchemy.exc.InterfaceError, sqlalchemy.exc.TimeoutError)
-"""The database does not answer. Jobs wait for it; it is no fault of theirs."""
+AWAY = (
+    sqlalchemy.exc.OperationalError,
+    sqlalchemy.exc.InterfaceError,
+    sqlalchemy.exc.TimeoutError,
+    # Also how PostgreSQL says that it gave up on a transaction, because this machine stood still.
+    sqlalchemy.exc.InternalError,
+)
+"""The database does not answer, or is not itself. Jobs wait for it; it is no fault of theirs."""
 _PATIENCE = 1.0
 """Seconds between two tries to reach the database."""
 
@@ -32,11 +38,16 @@ class LeftOff(BaseException):
     """
 
 
+class TakenOver(LeftOff):
+    """Another worker goes on already: it took this one for dead."""
+
+
 class Hands:
     """What is in hand, until all is put down."""
 
     def __init__(self) -> None:
         self._running: dict[str, int] = {}
+        self._begun: set[str] = set()
         self._left: set[str] = set()
         self._changed = threading.Condition()
         self._stopping = threading.Event()
@@ -87,10 +98,16 @@ class Hands:
 
     @contextmanager
     def holding(self, workflow_id: str) -> Iterator[None]:
-        """Have a workflow in hand for the length of the context."""
+        """Have a workflow in hand for the length of the context.
+
+        It begins when an earlier execution here is over, which may not have noticed yet that it lost the workflow to
+        another worker, from which it came back.
+        """
         with self._changed:
             self._running[workflow_id] = self._running.get(workflow_id, 0) + 1
             self._left.discard(workflow_id)
+            self._changed.wait_for(lambda: workflow_id not in self._begun)
+            self._begun.add(workflow_id)
         try:
             yield
         except LeftOff:
@@ -99,6 +116,7 @@ class Hands:
             raise
         finally:
             with self._changed:
+                self._begun.discard(workflow_id)
                 self._running[workflow_id] -= 1
                 if not self._running[workflow_id]:
                     del self._running[workflow_id]

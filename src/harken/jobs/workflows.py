@@ -18,7 +18,7 @@ from harken import telemetry
 from harken.errors import HarkenError, JobCancelled, JobNotFound, RecogniserCrashed, WorkerError
 from harken.jobs.chapters import Chapters
 from harken.jobs.fetching import Fetching
-from harken.jobs.hands import AWAY, Hands, LeftOff
+from harken.jobs.hands import AWAY, Hands, LeftOff, TakenOver
 from harken.jobs.names import STAGE_WORKFLOW, WORKFLOW
 from harken.jobs.speakers import SpeakerWork
 from harken.jobs.stages import MAX_ATTEMPTS, StageRuns, StageWork, complete
@@ -67,8 +67,8 @@ class Workflows:
         self._stages = stages
         self._runner = runner
         self._clock = clock
-        self._fetching = Fetching(hands, store, blobs, recordings, clock)
-        self._chapters = Chapters(hands, store, blobs, runner, clock)
+        self._fetching = Fetching(hands, store, blobs, recordings, worker, clock)
+        self._chapters = Chapters(hands, store, blobs, runner, worker, clock)
         # In this order they are done.
         works: dict[StageKind, StageWork] = {
             StageKind.DIARIZE: SpeakerWork(hands, store, voices, blobs, runner),
@@ -102,14 +102,18 @@ class Workflows:
             return "deleted"
         except _MOVED as error:
             log.info("job %s was taken over or cancelled: %s", job_id, error)
+            self._put_down(job_id)
             raise LeftOff from error
         except LeftOff:
-            if self._hands.stopping:
-                with contextlib.suppress(JobNotFound, *AWAY):
-                    self._store.put_down(job_id)
+            self._put_down(job_id)
             raise
         finally:
             self._runner.release(job_id)
+
+    def _put_down(self, job_id: str) -> None:
+        """Whatever became of the job here, this worker has not died of it."""
+        with contextlib.suppress(JobNotFound, *AWAY):
+            self._store.put_down(job_id)
 
     def run_stage(self, stage_id: str) -> str:
         """The same for a stage that is done again on its own."""
@@ -142,15 +146,22 @@ class Workflows:
             return self._hands.patiently(self._store.cancelled, job.id)
         except HarkenError as error:
             log.info("job %s failed: %s: %s", job.id, error.code, error.message)
-            return self._hands.patiently(self._store.fail, job.id, error.code, error.message)
+            return self._fail(job, error.code, error.message)
         except dbos_error.DBOSMaxStepRetriesExceeded as error:
             log.warning("job %s failed: %s", job.id, error)
             text = f"the worker could not go on with the recording: {error.errors[-1]}"
-            return self._hands.patiently(self._store.fail, job.id, WorkerError.code, text)
+            return self._fail(job, WorkerError.code, text)
         except Exception as error:
             log.exception("job %s failed", job.id)
             text = f"the worker failed in a way that it should not: {type(error).__name__}"
-            return self._hands.patiently(self._store.fail, job.id, HarkenError.code, text)
+            return self._fail(job, HarkenError.code, text)
+
+    def _fail(self, job: Job, code: str, message: str) -> Job:
+        """End a job with an error, unless another worker has it by now, and perhaps no such trouble."""
+        failed = self._hands.patiently(self._store.fail, job.id, code, message, self._worker)
+        if not failed.state.ended:
+            raise TakenOver(f"job {job.id} is in other hands")
+        return failed
 
 
 def _check_attempts(job: Job) -> None:

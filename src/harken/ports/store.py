@@ -76,8 +76,8 @@ class Store(Protocol):
         Stages of a job that are not done when it ends, however it does, are cancelled with it.
         """
 
-    def fail(self, job_id: str, code: str, message: str) -> Job:
-        """End the job with an error."""
+    def fail(self, job_id: str, code: str, message: str, worker: str | None = None) -> Job:
+        """End the job with an error; only while it is in the hands of ``worker``, where that is given."""
 
     def request_cancel(self, job_id: str) -> Job:
         """A queued job is cancelled at once, a running one is marked, with its stage. Raises JobNotFound, JobEnded."""

@@ -179,9 +179,13 @@ class SqlStore(Sql):
             self._write_transcript(connection, job_id, transcript)
             return job
 
-    def fail(self, job_id: str, code: str, message: str) -> Job:
+    def fail(self, job_id: str, code: str, message: str, worker: str | None = None) -> Job:
         """See :class:`~harken.ports.Store`."""
         with writing(self._engine) as connection:
+            if worker is not None:
+                holder = sa.select(jobs.c.worker).where(jobs.c.id == job_id).with_for_update()
+                if connection.execute(holder).scalar() != worker:
+                    return self._one(connection, job_id)
             job = self._end(connection, job_id, JobState.FAILED, error_code=code, error_message=message)
             return job or self._one(connection, job_id)
 
