@@ -32,8 +32,8 @@ class Policy:
 
     scopes: frozenset[Scope] = EVERYDAY
     models: tuple[str, ...] = ()
-    """Canonical names of models and presets that may recognise; a preset of a model in the list may too. Empty is
-    any."""
+    """Canonical names of models and presets that may recognise, and of models that may write; a preset of a model in
+    the list may too. Empty is any."""
     languages: tuple[str, ...] = ()
     """ISO 639-1 codes of the languages that recordings may be in; empty is any."""
     rate: int | None = None

@@ -38,6 +38,7 @@ class Accounts:
         catalog: the models that policies name.
         secret: the server's secret.
         static: keys from the settings, each an account of its own, which may everything but administer.
+        texts: models that write, which policies name too.
         optional: whether a server on which no key was ever made takes everyone as the one caller.
         clock: seconds since the epoch.
     """
@@ -51,9 +52,11 @@ class Accounts:
         secret: bytes,
         static: Iterable[str] = (),
         *,
+        texts: Iterable[str] = (),
         optional: bool = False,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self._texts = frozenset(texts)
         self._store = store
         self._keys = keys
         self._credit = credit
@@ -229,11 +232,15 @@ class Accounts:
         codes = [languages.resolve(name) for name in policy.languages]
         return Policy(
             scopes=policy.scopes,
-            models=tuple(dict.fromkeys(self._catalog.resolve(name).name for name in policy.models)),
+            models=tuple(dict.fromkeys(self._model(name) for name in policy.models)),
             languages=tuple(dict.fromkeys(code for code in codes if code is not None)),
             rate=policy.rate,
             concurrency=policy.concurrency,
         )
+
+    def _model(self, name: str) -> str:
+        """The canonical name of a model that recognises, or of one that writes. Raises UnknownModel."""
+        return name if name in self._texts else self._catalog.resolve(name).name
 
     def _later(self, expires: float | None) -> float | None:
         if expires is not None and expires <= self._clock():

@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 
 from harken.errors import HarkenError, JobCancelled, JobEnded, JobFailed, JobNotFinished, revive
-from harken.model import Job, JobState, Scope, Stage, Transcript, WindowResult
+from harken.model import Job, JobState, Lane, Scope, Stage, Transcript, WindowResult
 from harken.ports import Page, Readiness
 from harken.service import policy
 from harken.service.nouns import Caller
@@ -28,9 +28,11 @@ class Service(Submissions, StageWork, VoiceBook):
         return Caller(self._store.job(job_id).owner)
 
     def cancel(self, job_id: str, caller: Caller) -> Job:
-        """Cancel: a queued job at once, a running one within a window or a second. Raises JobNotFound, JobEnded."""
-        policy.require(caller, Scope.TRANSCRIBE, Scope.TEXT)
-        self._job(job_id, caller)
+        """Cancel: a queued job at once, a running one within a window or a second.
+
+        Raises JobNotFound, JobEnded, Forbidden.
+        """
+        self._own(job_id, caller)
         job = self._store.request_cancel(job_id)
         if job.state is JobState.CANCELLED:
             self._engine.cancel(job_id)
@@ -38,8 +40,7 @@ class Service(Submissions, StageWork, VoiceBook):
 
     def delete(self, job_id: str, caller: Caller) -> None:
         """Remove the job, its recording and its text; a running one is cancelled first."""
-        policy.require(caller, Scope.TRANSCRIBE, Scope.TEXT)
-        job = self._job(job_id, caller)
+        job = self._own(job_id, caller)
         with contextlib.suppress(JobEnded):
             self.cancel(job_id, caller)
         for stage in self._stages.stages(job_id):
@@ -51,6 +52,13 @@ class Service(Submissions, StageWork, VoiceBook):
         if job.source is not None:
             # It may have come after we looked.
             self._blobs.delete(job.id)
+
+    def _own(self, job_id: str, caller: Caller) -> Job:
+        """A job that the caller may end."""
+        policy.require(caller, Scope.TRANSCRIBE, Scope.TEXT)
+        job = self._job(job_id, caller)
+        policy.require_for_end(caller, recording=job.lane is not Lane.TEXT)
+        return job
 
     def transcript(self, job_id: str, caller: Caller) -> Transcript:
         """The result. Raises JobNotFound, JobNotFinished, or what the job failed with."""

@@ -7,6 +7,7 @@ from harken.errors import Forbidden
 from harken.model import Options, Scope
 from harken.models.catalog import Catalog
 from harken.service.nouns import Caller
+from harken.text import extractive
 
 
 def require(caller: Caller, *scopes: Scope) -> None:
@@ -16,6 +17,26 @@ def require(caller: Caller, *scopes: Scope) -> None:
         raise Forbidden(f"this API key does not have the scope {names}", param="scope")
 
 
+def admit_text(caller: Caller, model: str | None) -> None:
+    """Raise Forbidden unless the caller may have texts written, and by this model, which was checked.
+
+    A policy that names models names those that write too. Quoting the transcript takes none.
+    """
+    require(caller, Scope.TEXT)
+    allowed = caller.policy.models
+    if allowed and model not in (extractive.NAME, *allowed):
+        raise Forbidden(
+            f"this API key may not have texts written by the model {model}, only by {extractive.NAME} and by those of "
+            f"{', '.join(allowed)} that write",
+            param="model",
+        )
+
+
+def require_for_end(caller: Caller, *, recording: bool) -> None:
+    """Raise Forbidden unless the caller may end such work: who has texts written has no say over recordings."""
+    require(caller, *((Scope.TRANSCRIBE,) if recording else (Scope.TRANSCRIBE, Scope.TEXT)))
+
+
 def admit(caller: Caller, options: Options, catalog: Catalog) -> Options:
     """The options, which were checked, with the languages narrowed to those that the caller's policy allows.
 
@@ -23,8 +44,9 @@ def admit(caller: Caller, options: Options, catalog: Catalog) -> Options:
     """
     policy = caller.policy
     require(caller, Scope.TRANSCRIBE)
-    if options.summary is not None or options.formatting is not None:
-        require(caller, Scope.TEXT)
+    for task in (options.summary, options.formatting):
+        if task is not None:
+            admit_text(caller, task.model)
     if policy.models:
         resolved = catalog.resolve(options.model)
         if not {resolved.name, resolved.spec.name}.intersection(policy.models):

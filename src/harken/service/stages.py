@@ -58,7 +58,9 @@ class StageWork(Base):
         Raises JobNotFound, StageNotFound, JobEnded.
         """
         policy.require(caller, Scope.TRANSCRIBE, Scope.TEXT)
-        return self._cancel_stage(self._stage(self._job(job_id, caller), stage_id).id)
+        stage = self._stage(self._job(job_id, caller), stage_id)
+        policy.require_for_end(caller, recording=stage.kind is StageKind.DIARIZE)
+        return self._cancel_stage(stage.id)
 
     def retry_stage(self, job_id: str, stage_id: str, caller: Caller) -> Stage:
         """Do again what a stage of a completed job was to do, as a new stage.
@@ -68,7 +70,10 @@ class StageWork(Base):
         """
         job = self._job(job_id, caller)
         stage = self._stage(job, stage_id)
-        policy.require(caller, Scope.TRANSCRIBE if stage.kind is StageKind.DIARIZE else Scope.TEXT)
+        if stage.kind is StageKind.DIARIZE:
+            policy.require(caller, Scope.TRANSCRIBE)
+        else:
+            policy.admit_text(caller, stage.options.get("model"))
         lane = stage.lane or (None if stage.kind is StageKind.DIARIZE else Lane.TEXT)
         return self._engine.submit_stage(self._new_stage(job, stage.kind, stage.options, lane))
 

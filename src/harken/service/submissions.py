@@ -146,7 +146,8 @@ class Submissions(Base):
             AudioGone: its recording is not kept any more.
             InvalidRequest, Forbidden, QueueFull, NotEnoughCredits, IdempotencyConflict: nothing was made.
         """
-        known = self._job(job_id, caller)
+        # What is said in it is told to whoever asks so.
+        known = self.job(job_id, caller)
         if known.audio is None and known.source is not None and not known.state.ended:
             raise JobNotFinished(f"the recording of job {job_id} is still being fetched")
         gone = AudioGone(f"the recording of job {job_id} is not kept any more; send the clip itself")

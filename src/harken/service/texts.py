@@ -75,8 +75,7 @@ class Texts:
         Raises UnknownModel, InvalidOption, Forbidden, QueueFull, NotEnoughCredits, IdempotencyConflict; then nothing
         was made.
         """
-        policy.require(caller, Scope.TEXT)
-        task = self.check(task)
+        task = self._admitted(task, caller)
         now = self._clock()
         job = Job(
             id=str(uuid.uuid4()),
@@ -118,7 +117,13 @@ class Texts:
         """
         policy.require(caller, Scope.TEXT)
         job = self._job(job_id, caller)
-        return self._engine.submit_stage(self._stage(job, self.check(task)))
+        return self._engine.submit_stage(self._stage(job, self._admitted(task, caller)))
+
+    def _admitted(self, task: TextTask, caller: Caller) -> TextTask:
+        policy.require(caller, Scope.TEXT)
+        task = self.check(task)
+        policy.admit_text(caller, task.model)
+        return task
 
     def _stage(self, job: Job, task: TextTask) -> Stage:
         # Whoever asks a question waits for the answer.

@@ -33,6 +33,7 @@ from harken.store import (
     server_secret,
     upgrade,
 )
+from harken.text.providers import LOCAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ def gate(settings: Settings, engine: sa.Engine, catalog: Catalog) -> Gate:
             catalog,
             secret,
             settings.api_keys,
+            texts=(*settings.llm_model, LOCAL),
             optional=settings.loopback,
         ),
         admin=Admin(SqlSessions(engine), facts, Argon2(), rates, SqlAuditLog(engine), secret),
