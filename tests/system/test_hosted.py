@@ -31,7 +31,7 @@ from harken.config import Settings
 from harken.model.credits import CREDIT
 from harken.wiring.accounts import offline_gate
 
-CURL_KEY, PROGRAM_KEY, POOR_KEY = "YOUR_API_KEY", "your-api-key", "somebody-with-ten-credits"
+CURL_KEY, PROGRAM_KEY, POOR_KEY = "the-key-of-command-lines", "the-key-of-programs", "somebody-with-ten-credits"
 NPM_PATIENCE = 240.0
 
 PYTHON = """
@@ -165,10 +165,15 @@ def started_by(answer: httpx.Response, credit: float | None) -> str:
     return job_id
 
 
+def told_ours(program: str, server: str) -> str:
+    """A program of the document, with nothing changed but host and key."""
+    return program.replace("https://audiototextai.com", server).replace("your-api-key", PROGRAM_KEY)
+
+
 def test_a_file_as_documented(http: httpx.Client, sample_wav: Path) -> None:
     line = r"""
         curl -X POST http://localhost:8000/api/v1/transcribe/ \
-          -H "Authorization: Bearer YOUR_API_KEY" \
+          -H "Authorization: Bearer the-key-of-command-lines" \
           -F "file=@audio.mp3" \
           -F "diarization=true" \
           -F "language=en"
@@ -212,7 +217,7 @@ def test_names_are_kept_and_told_through_every_door(http: httpx.Client, sample_w
     names = {"speakers": {"SPEAKER_00": "Host", "SPEAKER_01": "Guest"}}
     line = f"""
         curl -X PATCH http://localhost:8000/api/v1/transcribe/{job_id}/ \
-          -H "Authorization: Bearer YOUR_API_KEY" -H "Content-Type: application/json" \
+          -H "Authorization: Bearer the-key-of-command-lines" -H "Content-Type: application/json" \
           -d '{json.dumps(names)}'
     """
     told = curl(http, line, {}).json()
@@ -230,7 +235,7 @@ def test_names_are_kept_and_told_through_every_door(http: httpx.Client, sample_w
 def test_a_url_as_documented(http: httpx.Client, far: Far, beckett_wav: Path) -> None:
     line = r"""
         curl -X POST http://localhost:8000/api/v1/transcribe/url/ \
-          -H "Authorization: Bearer YOUR_API_KEY" \
+          -H "Authorization: Bearer the-key-of-command-lines" \
           -H "Content-Type: application/json" \
           -d '{"url": "https://example.com/podcast.mp3", "diarization": true}'
     """
@@ -248,7 +253,7 @@ def test_a_url_as_documented(http: httpx.Client, far: Far, beckett_wav: Path) ->
 def test_a_webhook_as_documented(http: httpx.Client, far: Far, beckett_wav: Path) -> None:
     line = r"""
         curl -X POST http://localhost:8000/api/v1/transcribe/ \
-          -H "Authorization: Bearer YOUR_API_KEY" \
+          -H "Authorization: Bearer the-key-of-command-lines" \
           -F "file=@audio.mp3" \
           -F "webhook_url=https://yourapp.com/transcription-complete"
     """
@@ -339,7 +344,7 @@ def program(command: list[str], folder: Path, recording: Path) -> str:
 
 
 def test_the_documents_python_program(server: str, beckett_wav: Path, tmp_path: Path) -> None:
-    text = PYTHON.replace("https://audiototextai.com", server)
+    text = told_ours(PYTHON, server)
     printed = program([sys.executable, "-c", text], tmp_path, beckett_wav)
     assert printed.startswith("Job ID: ")
     assert "Fail better" in printed
@@ -363,7 +368,7 @@ def packages(tmp_path: Path) -> Path:
 
 @pytest.mark.timeout(NPM_PATIENCE + PATIENCE)
 def test_the_documents_javascript_program(server: str, beckett_wav: Path, packages: Path) -> None:
-    (packages / "sample.js").write_text(JAVASCRIPT.replace("https://audiototextai.com", server))
+    (packages / "sample.js").write_text(told_ours(JAVASCRIPT, server))
     printed = program(["node", "sample.js"], packages, beckett_wav)
     assert printed.startswith("Job ID: ")
     assert "status: 'completed'" in printed
