@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""uvicorn as this server wants it: web sockets that tell why they end, and none kept for a client that never reads.
+"""uvicorn as this server wants it: web sockets that tell why they end, and nothing kept for a client that never reads.
 
 Of requests that turn out to be no HTTP it makes no noise. Knows no route.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import sys
 from asyncio import TimerHandle
 
 import h11
@@ -25,12 +26,60 @@ MESSAGE_BYTES = 64 * 1024
 """Most that a client may say in one message."""
 
 
-class Exchange(H11Protocol):
+class Read(asyncio.Protocol):
+    """A connection that is cut off when its client takes nothing of what is sent.
+
+    What waits to be read is little: whoever sends waits while it is more than 64 KiB. uvicorn alone would let them wait
+    for ever, and, since closing sends first, so would closing.
+    """
+
+    transport: asyncio.Transport
+    loop: asyncio.AbstractEventLoop
+    _left = 0
+    _look: TimerHandle | None = None
+
+    def pause_writing(self) -> None:
+        """More waits to be read than should."""
+        super().pause_writing()
+        self._watch()
+
+    def resume_writing(self) -> None:
+        """Most of it was read."""
+        super().resume_writing()
+        self._left = sys.maxsize
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone."""
+        if self._look is not None:
+            self._look.cancel()
+        super().connection_lost(exc)
+
+    def _watch(self) -> None:
+        waits = self.transport.get_write_buffer_size()
+        if self._look is None and waits:
+            self._left = waits
+            self._look = self.loop.call_later(STUCK, self._check)
+
+    def _check(self) -> None:
+        self._look = None
+        left = self.transport.get_write_buffer_size()
+        if left and left >= self._left:
+            self.transport.abort()
+        else:
+            self._watch()
+
+
+class Exchange(Read, H11Protocol):
     """Requests and answers; a request that turns out to be no HTTP in the middle of its body ends as if hung up.
 
     uvicorn alone would answer 400 and have the application answer as well, which fails, with a traceback in the log
     for every stranger who sends such a thing; and where it has begun to answer, the 400 would fail.
     """
+
+    def on_response_complete(self) -> None:
+        """All was sent, and may have to be read yet."""
+        super().on_response_complete()
+        self._watch()
 
     def send_400_response(self, msg: str) -> None:
         """Tell the client, if there is still room for it, and the application."""
@@ -44,42 +93,13 @@ class Exchange(H11Protocol):
             self.cycle.message_event.set()
 
 
-class Socket(WebSocketsSansIOProtocol):
-    """A web socket that is cut off when its client takes nothing of what is sent.
-
-    uvicorn alone would wait for it for ever: while it sends, and, since closing sends first, while it closes.
-    """
-
-    _left = 0
-    _look: TimerHandle | None = None
-
-    def pause_writing(self) -> None:
-        """More waits to be read than should."""
-        super().pause_writing()
-        self._watch()
+class Socket(Read, WebSocketsSansIOProtocol):
+    """A web socket, watched to its end."""
 
     async def run_asgi(self) -> None:
         """Serve the socket to its end."""
         await super().run_asgi()
-        self._watch()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is gone."""
-        if self._look is not None:
-            self._look.cancel()
-        super().connection_lost(exc)
-
-    def _watch(self) -> None:
-        if self._look is None and not self.disconnected:
-            self._left = self.transport.get_write_buffer_size()
-            self._look = self.loop.call_later(STUCK, self._check)
-
-    def _check(self) -> None:
-        self._look = None
-        left = self.transport.get_write_buffer_size()
-        if left and left >= self._left:
-            self.transport.abort()
-        elif left:
+        if not self.disconnected:
             self._watch()
 
 
