@@ -19,6 +19,7 @@ from harken.jobs.hands import AWAY, Hands, LeftOff, TakenOver
 from harken.model import Job, Timing, Transcript, WindowResult
 from harken.pipeline import Cursor, assemble, cursor_from, cursor_to_dict
 from harken.ports import BlobStore, ChapterDone, ChapterRunner, Store
+from harken.telemetry import work
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +89,10 @@ class Chapters:
         """One chapter. Gives how it ended, or the error that ends the job: plain values, which the queue records."""
         try:
             job = self._hands.patiently(self._store.job, job_id)
-            done = self._chapter(job, cursor_from(place))
+            cursor = cursor_from(place)
+            with work.chapter(job, cursor.index, cursor.position) as told:
+                done = self._chapter(job, cursor)
+                told["harken.window.count"] = done.cursor.index - cursor.index
             return {
                 "cursor": cursor_to_dict(done.cursor),
                 "duration": done.duration,

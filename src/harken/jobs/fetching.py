@@ -13,6 +13,7 @@ from harken.jobs.chapters import over, step, watch
 from harken.jobs.hands import Hands, LeftOff
 from harken.model import Job
 from harken.ports import BlobStore, Recordings, Store
+from harken.telemetry import traces, work
 
 
 class Fetching:
@@ -53,7 +54,8 @@ class Fetching:
         try:
             job = self._hands.patiently(self._store.job, job_id)
             if job.audio is None:
-                self._get(job)
+                with traces.span("fetch", parent=work.of_job(job)):
+                    self._get(job)
         except WorkerUnavailable as error:
             if self._hands.stopping:
                 raise LeftOff from error

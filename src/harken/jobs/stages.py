@@ -31,6 +31,7 @@ from harken.jobs.hands import AWAY, Hands, LeftOff
 from harken.model import Job, JobState, Stage, StageKind, TextResult, Transcript
 from harken.model.jobs import own_stage
 from harken.ports import Stages, Store
+from harken.telemetry import work
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +87,7 @@ class StageRuns:
                 updated=now,
                 options=options,
                 deadline=job.deadline,
+                traceparent=work.of_job(job),
             )
             for kind, options in asked
             if options is not None
@@ -129,7 +131,7 @@ class StageRuns:
             return
         job = self._hands.patiently(self._store.job, stage.job_id)
         try:
-            with telemetry.about(job_id=job.id, stage_id=stage.id):
+            with telemetry.about(job_id=job.id, stage_id=stage.id), work.attempt(stage, job):
                 outcome = self._works[stage.kind].do(stage, job, self._tell(stage), self._cancelled(stage))
             self._hands.patiently(self._stages.complete, stage_id, outcome)
         except StageNotFound:

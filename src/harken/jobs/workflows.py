@@ -25,6 +25,7 @@ from harken.jobs.stages import MAX_ATTEMPTS, StageRuns, StageWork, complete
 from harken.jobs.texts import TextStage
 from harken.model import Job, StageKind
 from harken.ports import BlobStore, Recordings, Runner, Stages, Store, Voices, Writer
+from harken.telemetry import traces, work
 
 log = logging.getLogger(__name__)
 
@@ -95,8 +96,9 @@ class Workflows:
             job = self._hands.patiently(self._store.start, job_id, self._worker)
             if job.state.ended:
                 return job.state.value
-            ended = self._do(job)
-            log.info("job %s: %s", job_id, ended.state.value)
+            with traces.under(work.of_job(job)):
+                ended = self._do(job)
+                log.info("job %s: %s", job_id, ended.state.value)
             return ended.state.value
         except JobNotFound:
             return "deleted"

@@ -21,8 +21,12 @@ class Trace:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or socket."""
-        if not traces.on() or scope["type"] not in ("http", "websocket") or scope["path"] in UNTRACED:
+        if not traces.on() or scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
+            return
+        if scope["path"] in UNTRACED:
+            with traces.under(None):
+                await self._app(scope, receive, send)
             return
         method = method_of(scope)
         status = CLIENT_GONE

@@ -19,6 +19,7 @@ from harken.service import policy, prices
 from harken.service.nouns import Caller, Limits
 from harken.service.texts import Texts
 from harken.service.webhooks import Webhooks
+from harken.telemetry import traces, work
 from harken.text.providers import Providers
 
 
@@ -91,6 +92,7 @@ class Base:
 
     def _new_stage(self, job: Job, kind: StageKind, options: dict[str, Any], lane: Lane | None = None) -> Stage:
         """A stage of a job, to be entered; in a lane of its own where one is named."""
+        work.link_to(job)
         now = self._clock()
         return Stage(
             id=str(uuid.uuid4()),
@@ -103,6 +105,7 @@ class Base:
             deadline=now + self._limits.job_deadline,
             lane=lane,
             price=self.prices.of_stage(kind, job),
+            traceparent=traces.current(),
         )
 
     def _cancel_stage(self, stage_id: str) -> Stage:

@@ -15,6 +15,7 @@ from harken.ports import Submission
 from harken.service import fingerprints, prices
 from harken.service.base import Base
 from harken.service.nouns import Caller, Upload
+from harken.telemetry import traces, work
 
 _PAST_END = 0.1
 """Seconds that a span may seem to go on behind the end: clients round, and so do headers."""
@@ -175,6 +176,7 @@ class Submissions(Base):
             view=view or {},
         )
         fingerprint = fingerprints.of_recording(job_id, options)
+        work.link_to(known)
         try:
             return self._enter(job, idempotency_key, fingerprint, lambda: self._blobs.copy(audio, key))
         except FileNotFoundError:
@@ -194,6 +196,8 @@ class Submissions(Base):
         finally:
             if not new and job.audio is not None:
                 self._blobs.delete(job.audio)
+        if not new:
+            work.link_to(entered)
         return entered
 
     def _new(
@@ -217,6 +221,7 @@ class Submissions(Base):
             updated=now,
             deadline=now + self._limits.job_deadline,
             rates=self.prices.rates(options),
+            traceparent=traces.current(),
             webhook=None if webhook is None else self._admit(webhook, "webhook_url"),
             **rest,
         )

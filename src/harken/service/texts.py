@@ -25,6 +25,7 @@ from harken.model import (
 from harken.ports import JobEngine, Stages, Submission
 from harken.service import fingerprints, policy
 from harken.service.nouns import Caller
+from harken.telemetry import traces
 from harken.text.providers import Providers
 
 _KINDS = {Summarise: StageKind.SUMMARISE, Format: StageKind.FORMAT, Chat: StageKind.CHAT}
@@ -92,6 +93,7 @@ class Texts:
             ended=now,
             warnings=warnings,
             keep=keep,
+            traceparent=traces.current(),
         )
         stage = self._stage(job, task)
         entered, new = self._engine.submit(

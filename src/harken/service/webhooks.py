@@ -16,6 +16,7 @@ from harken.model import Delivery, DeliveryState, Job, Scope, Stage, Transcript,
 from harken.ports import Outbox, Receipt, Send, Stages, Store, WebhookStore
 from harken.service import policy
 from harken.service.nouns import Caller
+from harken.telemetry import traces, work
 
 LEASE = 120.0
 """Seconds that a delivery belongs to whoever took it; longer than any try takes."""
@@ -109,8 +110,13 @@ class Webhooks:
         body = draw(Ending(job, self._jobs.transcript(job.id), tuple(self._stages.stages(job.id))))
         began, clock = self._clock(), time.monotonic()
         secrets = self._store.secrets(delivery.owner)
-        receipt = self._send(delivery.url, body, secrets, delivery.id, int(began), stopping)
-        state, due = self._after(delivery, receipt)
+        about: traces.Attributes = {"harken.delivery.id": delivery.id, "harken.attempt": len(delivery.tries) + 1}
+        with traces.span("webhook", about, parent=work.of_job(job), kind="client") as span:
+            receipt = self._send(delivery.url, body, secrets, delivery.id, int(began), stopping)
+            state, due = self._after(delivery, receipt)
+            span.tell({"http.response.status_code": receipt.status, "harken.delivery.state": state.value})
+            if state is not DeliveryState.DELIVERED:
+                span.fail("webhook_failed" if receipt.status is None else str(receipt.status))
         attempt = Try(began, round(time.monotonic() - clock, 3), state.value, receipt.status, receipt.reason)
         self._store.tried(delivery.id, attempt, state, due)
         if state is DeliveryState.FAILED:

@@ -23,6 +23,7 @@ from harken.store.database import writing
 from harken.store.paging import cursor_of, place_of
 from harken.store.tables import deliveries, executors, jobs, stages, transcripts, windows
 from harken.store.usage import count
+from harken.telemetry import work
 
 
 class SqlStore(Sql):
@@ -217,8 +218,10 @@ class SqlStore(Sql):
         """See :class:`~harken.ports.Store`."""
         with writing(self._engine) as connection:
             # The job first: whoever ends it now waits, and then finds it gone.
-            connection.execute(jobs.delete().where(jobs.c.id == job_id))
+            row = connection.execute(jobs.delete().where(jobs.c.id == job_id).returning(*jobs.c)).one_or_none()
             drop_job(connection, job_id, self._clock())
+            if row is not None and not (job := rows.job_from(row)).state.ended:
+                work.job_ended(job, self._clock())
 
     def recording_came(self, job_id: str, key: str, size: int, filename: str) -> Job:
         """See :class:`~harken.ports.Store`."""
@@ -264,12 +267,15 @@ class SqlStore(Sql):
         job = self._update(connection, job_id, state=state.value, ended=now, stage=None, **values)
         if job is not None:
             cancelled = {"state": JobState.CANCELLED.value, "ended": now, "updated": now}
-            connection.execute(stages.update().where(*_active_of(job_id)).values(cancelled))
+            dropped = stages.update().where(*_active_of(job_id)).values(cancelled).returning(*stages.c)
+            for row in connection.execute(dropped):
+                work.stage_ended(rows.stage_from(row), now)
             self._ended(connection, job)
         return job
 
     def _ended(self, connection: sa.Connection, job: Job) -> None:
         """What has to be in the same transaction as a job's end, whichever it is."""
+        work.job_ended(job, self._clock())
         end_job(connection, job, self._clock())
         count(connection, job, self._clock())
         if job.webhook is not None:

@@ -15,6 +15,7 @@ from harken.store.base import ACTIVE, Sql, fewer, not_found
 from harken.store.credits import end_work
 from harken.store.database import writing
 from harken.store.tables import jobs, stages, transcripts
+from harken.telemetry import work
 
 
 class SqlStages(Sql):
@@ -148,6 +149,7 @@ class SqlStages(Sql):
 
     def _ended(self, connection: sa.Connection, stage: Stage) -> None:
         """What has to be in the same transaction as a stage's end, whichever it is."""
+        work.stage_ended(stage, self._clock())
         if stage.price:
             paid = stage.price if stage.state is JobState.COMPLETED else 0
             end_work(connection, stage.id, paid, self._clock())

@@ -103,7 +103,6 @@ class OtlpRecorder:
         last.join(0.0 if self._outlet.blocked else timeout)
         if last.is_alive():
             log.warning("the last traces were not sent")
-        self._outlet.quiet()
 
 
 class _Span:
@@ -169,9 +168,8 @@ class _Outlet(SpanExporter):
     def __init__(self, exporter: OTLPSpanExporter) -> None:
         self._exporter = exporter
         self._lost = 0
-        self._words = _FirstWords()
         for name in _CHATTER:
-            logging.getLogger(name).addFilter(self._words)
+            logging.getLogger(name).addFilter(_words)
 
     @property
     def blocked(self) -> bool:
@@ -180,7 +178,7 @@ class _Outlet(SpanExporter):
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send them; tries again for some seconds."""
-        self._words.said = ""
+        _words.said = ""
         result = self._exporter.export(spans)
         if result is SpanExportResult.SUCCESS:
             if self._lost:
@@ -188,18 +186,13 @@ class _Outlet(SpanExporter):
             self._lost = 0
         else:
             if not self._lost:
-                log.warning("traces cannot be sent, and are dropped until they can: %s", self._words.said)
+                log.warning("traces cannot be sent, and are dropped until they can: %s", _words.said)
             self._lost += len(spans)
         return result
 
     def shutdown(self) -> None:
         """Send no more."""
         self._exporter.shutdown()  # type: ignore[no-untyped-call]
-
-    def quiet(self) -> None:
-        """Let the exporter's loggers be as they were."""
-        for name in _CHATTER:
-            logging.getLogger(name).removeFilter(self._words)
 
 
 class _FirstWords(logging.Filter):
@@ -213,6 +206,9 @@ class _FirstWords(logging.Filter):
             # Of the address all but the query, which can have a key.
             self.said = re.sub(r"\?\S*", "", record.getMessage())
         return False
+
+
+_words = _FirstWords()
 
 
 def _resource(part: str) -> Resource:

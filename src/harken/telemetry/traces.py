@@ -23,7 +23,8 @@ from harken.errors import HarkenError, MissingExtra
 FLUSH = 2.0
 """Seconds that a process which ends gives what it has not sent yet."""
 
-Attributes = Mapping[str, str | int | float | bool | None]
+Value = str | int | float | bool | None
+Attributes = Mapping[str, Value]
 """What is told of a span, by name; None tells nothing."""
 Kind = Literal["internal", "server", "client"]
 
@@ -123,13 +124,14 @@ def span(
 ) -> AbstractContextManager[Span]:
     """A span for the length of the context, in which it is the current one of this thread or task.
 
-    It is part of ``parent``, or of the current one. What leaves the context as an exception makes it fail.
+    It is part of ``parent``, or of the current one, though a server's is part of nothing else here. What leaves the
+    context as an exception makes it fail.
     """
     if _recorder is None:
         return _OFF
-    return _during(_recorder.begin(
-        name, attributes, parent=parent or current(), own=own, kind=kind, links=links, at=None
-    ))  # fmt: skip
+    # A server's task may have been begun out of the one before it on the same connection.
+    parent = parent or (None if kind == "server" else current())
+    return _during(_recorder.begin(name, attributes, parent=parent, own=own, kind=kind, links=links, at=None))
 
 
 def note(
@@ -165,10 +167,8 @@ def trace_id() -> str | None:
 
 
 def under(traceparent: str | None) -> AbstractContextManager[Span]:
-    """Work for a span of elsewhere: it is the current one for the length of the context, though not ours to end."""
-    if _recorder is None or traceparent is None:
-        return _OFF
-    return _during(_Elsewhere(traceparent))
+    """Work for a span of elsewhere, or for none: it is the current one in the context, though not ours to end."""
+    return _OFF if _recorder is None else _during(_Elsewhere(traceparent))
 
 
 def link(traceparent: str | None) -> None:

@@ -16,6 +16,7 @@ from harken.jobs.maintenance import Retention
 from harken.model import Lane
 from harken.models.standard import model_store
 from harken.store import FolderBlobs, SqlBell, SqlRoster, SqlStages, SqlStore, SqlVoices
+from harken.telemetry import traces
 from harken.wiring.network import GuardedRecordings
 from harken.wiring.shared import database, texts
 from harken.worker.heartbeat import start_beating
@@ -85,6 +86,7 @@ def run_worker(settings: Settings) -> NoReturn:
         writer.close()
     for why in failures:
         log.error("%s", why)
+    traces.close()
     logging.shutdown()
     # A thread of the queue may wait for the end of a job that another worker took over; nothing of ours is left to do.
     os._exit(1 if failures else 0)

@@ -20,6 +20,7 @@ from harken.worker.crew import Crew
 from harken.worker.process import Child, ChildDied, ChildSettings
 from harken.worker.protocol import Load, ModelRef, Recognise, StoredWindow, Unload
 from harken.worker.scheduler import Scheduler, Task
+from harken.worker.tracing import recognising
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +58,8 @@ class Order:
     listener: Listener
     deaths: int = 0
     """Children that died with it."""
+    trace: str | None = None
+    """What names the span that it is part of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +131,9 @@ class Recognisers:
         try:
             self._load(child, first.model)
             request = Recognise(first.model, tuple(task.item.stored for task in work), first.options, first.context)
-            results = child.ask(request, self._settings.window_timeout)
+            windows = [(task.item.index, task.item.stored, task.item.trace) for task in work]
+            with recognising(windows, first.model.folder.name, child.pid):
+                results = child.ask(request, self._settings.window_timeout)
         except HarkenError as error:
             self._refused(work, error)
         else:

@@ -22,12 +22,14 @@ from harken.model import Diarization, Job, KnownVoice, Options, WindowResult
 from harken.pipeline import advance, chapter_limit, check_duration
 from harken.pipeline.cursor import Cursor
 from harken.ports import ChapterDone
+from harken.telemetry.work import of_chapter
 from harken.worker.process import ChildSettings
 from harken.worker.protocol import Diarize, Plan, Planned
 from harken.worker.readers import Readers
 from harken.worker.recognisers import Order, Outcome, Recognisers, RecogniserSettings
 from harken.worker.scratch import Scratch
 from harken.worker.speakers import POLL, Speakers
+from harken.worker.tracing import note_plan
 from harken.worker.weights import Weights
 
 READERS = 2
@@ -248,7 +250,7 @@ class Runtime:
                     self._ahead[job.id] = ahead
             inbox = _Inbox()
             orders = [
-                Order(index, model, stored, job.options, cursor.context, inbox)
+                Order(index, model, stored, job.options, cursor.context, inbox, trace=of_chapter(job, cursor.index))
                 for index, stored in enumerate(chapter.windows, start=cursor.index)
                 if index not in saved
             ]
@@ -307,7 +309,9 @@ class Runtime:
             file = self._scratch.path / f"{self._files}.f32"
         limit = chapter_limit(cursor, job.options)
         request = Plan(job.id, path, job.options, detector, cursor.position, limit, file)
-        return _Plan(time.monotonic(), cursor.position, limit, file, self._readers.plan(request, job.lane))
+        future = self._readers.plan(request, job.lane)
+        note_plan(future, of_chapter(job, cursor.index))
+        return _Plan(time.monotonic(), cursor.position, limit, file, future)
 
     def _check_stopping(self) -> None:
         if self._stopping.is_set():
