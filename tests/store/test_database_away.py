@@ -24,6 +24,15 @@ def test_a_postgresql_that_does_not_run() -> None:
     assert caught.value.retry_after == 2.0
 
 
+def test_the_pool_of_connections_is_quiet(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", logger="harken")
+    engine = connect(tmp_path / "harken.sqlite")
+    with engine.connect() as connection:
+        connection.exec_driver_sql("SELECT 1")
+    engine.dispose()
+    assert caplog.messages == []
+
+
 def test_a_sqlite_file_that_cannot_be_opened(tmp_path: Path) -> None:
     engine = connect(tmp_path / "data" / "harken.sqlite")
     speak_plainly(engine)
