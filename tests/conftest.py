@@ -17,7 +17,7 @@ from harken.config import Settings
 from harken.models.standard import model_store as store_by
 from harken.models.store import ModelStore
 
-pytest_plugins = ["tests.postgres"]
+pytest_plugins = ["tests.postgres", "tests.s3"]
 
 # How long an example takes says what else the machine does, not whether the code is right.
 hypothesis.settings.register_profile("untimed", deadline=None)

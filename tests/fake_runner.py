@@ -19,7 +19,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import sqlalchemy as sa
 
+from harken.audio.remote import Stored
 from harken.errors import DiskFull, JobCancelled, WorkerUnavailable, revive
 from harken.jobs.executor import WorkerExecutor
 from harken.jobs.maintenance import Retention
@@ -47,9 +48,9 @@ from harken.model import (
     Window,
     WindowResult,
 )
+from harken.net.landing import Landed
 from harken.pipeline import Cursor, advance
 from harken.ports import ChapterDone
-from harken.service import Upload
 from harken.store import FolderBlobs, SqlBell, SqlRoster, SqlStages, SqlStore, SqlVoices, connect
 from harken.text.provider import Watch
 from harken.text.providers import Providers
@@ -103,7 +104,7 @@ class FakeRunner:
     def run_chapter(
         self,
         job: Job,
-        path: Path,
+        source: Stored,
         cursor: Cursor,
         saved: Mapping[int, WindowResult],
         on_results: Callable[[Sequence[tuple[int, WindowResult]]], None],
@@ -111,7 +112,8 @@ class FakeRunner:
     ) -> ChapterDone:
         plan: dict[str, Any] = json.loads(job.options.prompt or "{}")
         total = plan.get("windows", 1)
-        assert path.read_bytes() == b"sound"
+        assert isinstance(source, Path)
+        assert source.read_bytes() == b"sound"
         self.asked[job.id] += 1
         if self.asked[job.id] <= plan.get("flaky", 0):
             raise WorkerUnavailable("not now")
@@ -139,14 +141,15 @@ class FakeRunner:
     def diarize(
         self,
         job: Job,
-        path: Path,
+        source: Stored,
         options: Options,
         voices: Sequence[KnownVoice],
         on_progress: Callable[[float], None],
         cancelled: Callable[[], bool],
     ) -> Diarization:
         plan: dict[str, Any] = json.loads(job.options.prompt or "{}")
-        assert path.read_bytes() == b"sound"
+        assert isinstance(source, Path)
+        assert source.read_bytes() == b"sound"
         assert options.diarize
         on_progress(0.25)
         self._pass(job, plan, SPEAKERS, cancelled)
@@ -217,7 +220,7 @@ class FakeRecordings:
         self.folder = folder
 
     @contextmanager
-    def obtained(self, url: str, cancelled: Callable[[], bool]) -> Iterator[Upload]:
+    def obtained(self, url: str, cancelled: Callable[[], bool]) -> Iterator[Landed]:
         where = urlsplit(url)
         plan = dict(parse_qsl(where.query))
         self.folder.reached(where.netloc, FETCH).touch()
@@ -231,7 +234,7 @@ class FakeRecordings:
             raise revive(plan["error"], "so it was planned")
         path = self.folder.root / f"fetched-{where.netloc}"
         path.write_bytes(b"sound")
-        yield Upload(path, f"{where.netloc}.mp3", 5, "")
+        yield Landed(path, f"{where.netloc}.mp3", 5, "")
         path.unlink(missing_ok=True)
 
 
@@ -241,6 +244,7 @@ def build(
     *,
     limits: Mapping[Lane, int] | None = None,
     dead_after: float = 5.0,
+    models: Set[str] | None = None,
     **keep: Any,
 ) -> WorkerExecutor:
     """A worker executor around a fake runner."""
@@ -259,6 +263,8 @@ def build(
         limits=limits or LIMITS,
         retention=retention,
         dead_after=dead_after,
+        canonical=lambda name: name or "base",
+        models=models,
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,11 +18,11 @@ from platformdirs import user_cache_path, user_data_path
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-Listed = Annotated[tuple[str, ...], NoDecode]
 from harken.model import Lane
 
 SHORTEST_KEY = 16
 """Characters of a key in the settings at least."""
+Listed = Annotated[tuple[str, ...], NoDecode]
 """Several values in one variable: comma-separated, or a JSON list."""
 
 
@@ -53,8 +54,13 @@ class Settings(BaseSettings):
     )
     database_url: str | None = Field(
         None,
-        description="postgresql://... for several machines, which then share data_dir too: recordings are in it; "
-        "unset is SQLite in the data folder.",
+        description="postgresql://... for several machines, which then share the recordings too: by blobs, or by a "
+        "data_dir that all see; unset is SQLite in the data folder.",
+    )
+    blobs: str | None = Field(
+        None,
+        description="s3://bucket/prefix that recordings are kept in, see docs/storage.md; unset is a folder in "
+        "data_dir.",
     )
     api_keys: Listed = Field(
         (), description="Further keys that may call the server, of 16 characters or more; see docs/keys.md."
@@ -74,6 +80,12 @@ class Settings(BaseSettings):
     )
     device: Literal["auto", "cpu", "cuda"] = Field("auto", description="cpu, cuda or auto.")
     compute_type: str = Field("default", description="CTranslate2 compute type; default is int8 on a CPU.")
+    worker_lanes: Annotated[tuple[Lane, ...], NoDecode] = Field(
+        (), description="Lanes that workers take from, of interactive, batch and text; unset is all of them."
+    )
+    worker_models: Listed = Field(
+        (), description="Models whose recordings workers take, by any name that requests may give; unset is any model."
+    )
     children: int = Field(
         default_factory=lambda: max(1, min(os.cpu_count() or 1, 8)),
         ge=1,
@@ -92,6 +104,12 @@ class Settings(BaseSettings):
     max_audio_seconds: float = Field(12 * 3600.0, gt=0, description="Longest recording.")
     min_free_bytes: int = Field(256 * 1024**2, ge=0, description="Room that uploads must leave on the disk.")
     max_queued_jobs: int = Field(1000, ge=1, description="Jobs that may wait, over all callers.")
+    max_queued_per_account: int | None = Field(
+        None, ge=1, description="The same of one account; unset is half of them, where there are keys."
+    )
+    max_kept_bytes_per_account: int | None = Field(
+        None, gt=0, description="Recordings that are kept of one account, together; unset is no bound."
+    )
     max_concurrent_requests: int = Field(64, ge=1, description="Uploads and waiting requests of one caller at once.")
     requests_per_minute: int = Field(6000, ge=1, description="Requests of one caller per minute.")
     interactive_seconds: float = Field(
@@ -106,18 +124,15 @@ class Settings(BaseSettings):
     alive_file: Path | None = Field(
         None, description="File that a worker touches twice a second, for probes of containers; see docs/deploy.md."
     )
-    max_queued_per_account: int | None = Field(
-        None, ge=1, description="The same of one account; unset is half of them, where there are keys."
-    )
-    max_kept_bytes_per_account: int | None = Field(
-        None, gt=0, description="Recordings that are kept of one account, together; unset is no bound."
-    )
     cors_origins: Listed = Field((), description="Origins that browsers may call from; * is every one.")
     fetch_allow: Listed = Field(
         (), description="Networks that URLs may lead to although they are not public, such as 10.1.0.0/16."
     )
     fetch_ports: Listed = Field((), description="Ports that URLs may name, such as 443 or 8000-8999; see docs/urls.md.")
     fetch_timeout: float = Field(3600.0, gt=0, description="Seconds that fetching a recording from a URL may take.")
+    fetch_slowest: float = Field(
+        1024.0, ge=0, description="Bytes a second that must come from a URL, on the average of half a minute."
+    )
     llm_base_url: str | None = Field(
         None,
         description="Language model for summaries and chat: an OpenAI-compatible server, such as "
@@ -132,9 +147,6 @@ class Settings(BaseSettings):
     llm_context: int = Field(8192, ge=1024, description="Tokens that these models read and write at once.")
     llm_timeout: float = Field(300.0, gt=0, description="Seconds for one answer.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
-    fetch_slowest: float = Field(
-        1024.0, ge=0, description="Bytes a second that must come from a URL, on the average of half a minute."
-    )
         "info", description="debug, info, warning or error."
     )
     log_format: Literal["text", "json"] = Field("text", description="text, or json for one object a line.")
@@ -142,7 +154,16 @@ class Settings(BaseSettings):
         False, description="Send traces with OpenTelemetry, as the OTEL_* variables say; see docs/traces.md."
     )
 
-    @field_validator("api_keys", "cors_origins", "fetch_allow", "fetch_ports", "llm_model", mode="before")
+    @field_validator(
+        "api_keys",
+        "cors_origins",
+        "fetch_allow",
+        "fetch_ports",
+        "llm_model",
+        "worker_lanes",
+        "worker_models",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if not isinstance(value, str):
@@ -153,6 +174,16 @@ class Settings(BaseSettings):
             except ValueError:
                 raise ValueError("must be values separated by commas, or a JSON list") from None
         return tuple(part.strip() for part in value.split(",") if part.strip())
+
+    @field_validator("api_keys")
+    @classmethod
+    def _guessable(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any(len(key) < SHORTEST_KEY for key in value):
+            raise ValueError(
+                f"holds a key of fewer than {SHORTEST_KEY} characters, which can be guessed; openssl rand -hex 32 "
+                "makes one that cannot"
+            )
+        return value
 
     @field_validator("log_level", "log_format", "device", mode="before")
     @classmethod
@@ -175,21 +206,18 @@ class Settings(BaseSettings):
                 raise ValueError(f"{ports} is no port, and no range such as 8000-8999")
         return value
 
-    @field_validator("api_keys")
-    @classmethod
-    def _guessable(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if any(len(key) < SHORTEST_KEY for key in value):
-            raise ValueError(
-                f"holds a key of fewer than {SHORTEST_KEY} characters, which can be guessed; openssl rand -hex 32 "
-                "makes one that cannot"
-            )
-        return value
-
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("postgresql://", "postgres://")):
             raise ValueError("must start with postgresql://; leave it unset for SQLite")
+        return value
+
+    @field_validator("blobs")
+    @classmethod
+    def _known_store(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w!.*'()-]+)*/?", value):
+            raise ValueError("must be s3://bucket or s3://bucket/prefix; leave it unset for a folder in data_dir")
         return value
 
     @field_validator("redis_url")

@@ -62,6 +62,8 @@ This module knows no HTTP, no database and no engine; dialects map the classes t
     │   ├── FetchFailed             nobody is there, or what answers does not give it
     │   └── FetchTimeout            it takes longer than it may
     ├── StoreUnavailable            the database does not answer
+    ├── StorageUnavailable          the store of recordings does not answer
+    │   └── StorageMisconfigured    it refuses this server, or is not there
     ├── WrongSecret                 not the secret that the database's keys were made with
     ├── DataFolderInUse             another server owns the data folder
     └── MissingExtra                an optional part is not installed
@@ -465,6 +467,19 @@ class StoreUnavailable(HarkenError):
 
     code = "store_unavailable"
     retry_after = 2.0
+
+
+class StorageUnavailable(HarkenError):
+    """The store of recordings does not answer, for now."""
+
+    code = "storage_unavailable"
+    retry_after = 5.0
+
+
+class StorageMisconfigured(StorageUnavailable):
+    """The store of recordings refuses this server, or has no such bucket; only the operator can help."""
+
+    code = "storage_misconfigured"
 
 
 class WrongSecret(HarkenError):

@@ -83,7 +83,7 @@ def test_recordings_without_a_job_go_once_they_are_old(
     old, new = str(uuid.uuid4()), str(uuid.uuid4())
     for key in (old, new):
         (house.folder.root / "audio" / key).write_bytes(b"sound")
-    long_ago = time.time() - harken.jobs.maintenance.ORPHANED - 60
+    long_ago = time.time() - house.blobs.orphaned - 60
     for key in (old, job.id):
         os.utime(house.folder.root / "audio" / key, (long_ago, long_ago))
     start_executor(every=0.05)

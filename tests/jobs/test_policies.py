@@ -6,7 +6,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from tests.jobs.house import House
@@ -71,12 +70,10 @@ def service(house: House) -> Service:
 
 
 def _submit(service: Service, house: House, caller: Caller, **options: object) -> Job:
-    spool = house.folder.root / "spool.wav"
-    spool.write_bytes(b"sound")
-    upload = Upload(Path(spool), "talk.wav", 5, "0" * 64)
-    job = service.submit(upload, Options(**options), caller, waits=False)  # type: ignore[arg-type]
-    assert not spool.exists()
-    return job
+    with service.arriving() as arrival:
+        arrival.write(b"sound")
+        upload = Upload(arrival, arrival.finish(), "talk.wav", 5, "0" * 64)
+        return service.submit(upload, Options(**options), caller, waits=False)  # type: ignore[arg-type]
 
 
 def _with(*scopes: Scope, **policy: object) -> Caller:

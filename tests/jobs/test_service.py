@@ -11,6 +11,7 @@ import pytest
 from tests.fake_runner import SPEAKERS
 from tests.jobs.house import House, until
 
+from harken.audio.remote import Stored
 from harken.errors import (
     AddressRefused,
     AudioGone,
@@ -40,8 +41,9 @@ if TYPE_CHECKING:
 ME, YOU = Caller("me"), Caller("you")
 
 
-def voiceprint(path: Path) -> tuple[float, tuple[float, ...]]:
-    if not path.read_bytes():
+def voiceprint(source: Stored) -> tuple[float, tuple[float, ...]]:
+    assert isinstance(source, Path)
+    if not source.read_bytes():
         raise UnusableVoice("there is no speech in the recording")
     return 4.5, (0.6, 0.8)
 

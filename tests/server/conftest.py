@@ -13,7 +13,7 @@ import threading
 import time
 import wave
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain, repeat
 from pathlib import Path
@@ -61,10 +61,11 @@ from harken.model import (
 )
 from harken.model.jobs import own_stage
 from harken.models.catalog import Catalog
-from harken.ports import Page, Readiness, Submission
+from harken.ports import Arrival, Page, Readiness, Submission
 from harken.server import serving
 from harken.server.app import AppConfig, create_app
 from harken.service import Limits, Service
+from harken.store import FolderBlobs
 from harken.text.providers import Providers
 
 T = TypeVar("T")
@@ -138,9 +139,9 @@ def named(people: Diarization, options: Options) -> Diarization:
 class Backend:
     """Store, blobs and job engine in memory."""
 
-    def __init__(self, folder: Path, database: Path) -> None:
+    def __init__(self, folder: Path, database: Path, **blobs: Any) -> None:
         self.folder = folder
-        folder.mkdir()
+        self.recordings = FolderBlobs(folder, **blobs)
         self.results = canned()
         self.failure: HarkenError | None = None
         self.unwritten: HarkenError | None = None
@@ -248,18 +249,21 @@ class Backend:
 
     # Blobs and the engine
 
-    def adopt(self, path: Path, key: str) -> None:
-        path.rename(self.folder / key)
+    def arriving(self, declared: int = 0) -> AbstractContextManager[Arrival]:
+        return self.recordings.arriving(declared)
+
+    def sweep(self) -> None:
+        self.recordings.sweep()
 
     def copy(self, key: str, other: str) -> None:
-        (self.folder / other).hardlink_to(self.folder / key)
+        self.recordings.copy(key, other)
 
     def keys(self) -> set[str]:
-        return {path.name for path in self.folder.iterdir()}
+        return self.recordings.keys()
 
     def delete(self, key: str) -> None:
         """Of the store and of the blobs: both are known by the job's id here."""
-        (self.folder / key).unlink(missing_ok=True)
+        self.recordings.delete(key)
         with self._lock:
             self._jobs.pop(key, None)
             self.mail.deleted(key)
@@ -452,8 +456,14 @@ def admit(url: str, param: str) -> str:
 
 @contextmanager
 def running(tmp_path: Path, config: dict[str, Any]) -> Iterator[Running]:
-    spool = config.setdefault("spool_dir", tmp_path / "spool")
-    backend = Backend(tmp_path / f"audio-{time.monotonic_ns()}", spool.with_suffix(".sqlite"))
+    spool = config.pop("spool_dir", tmp_path / "spool")
+    backend = Backend(
+        tmp_path / f"audio-{time.monotonic_ns()}",
+        spool.with_suffix(".sqlite"),
+        spool=spool,
+        min_free=config.pop("min_free_bytes", 0),
+        free_bytes=config.pop("free_bytes", None),
+    )
     service = Service(
         store=backend,  # type: ignore[arg-type]  # what the service calls, no more
         stages=backend.stages,  # type: ignore[arg-type]
@@ -469,10 +479,9 @@ def running(tmp_path: Path, config: dict[str, Any]) -> Iterator[Running]:
         admit=admit,
         webhooks=backend.mail.webhooks,
     )
-    config.setdefault("min_free_bytes", 0)
     config.setdefault("installed", lambda: {"base"})
     static, optional = config.pop("api_keys", ()), config.pop("optional", True)
-    with gate(config["spool_dir"].with_suffix(".sqlite"), static, optional=optional) as opened:
+    with gate(spool.with_suffix(".sqlite"), static, optional=optional) as opened:
         app = create_app(service, opened, AppConfig(**config, stopping=lambda: http.should_exit))
         listener = socket.create_server(("127.0.0.1", 0))
         http = serving.server(app, drain=5)
@@ -480,7 +489,7 @@ def running(tmp_path: Path, config: dict[str, Any]) -> Iterator[Running]:
         thread.start()
         try:
             until(lambda: http.started)
-            yield Running(listener.getsockname()[1], backend, service, config["spool_dir"], http, opened, app)
+            yield Running(listener.getsockname()[1], backend, service, spool, http, opened, app)
         finally:
             http.should_exit = True
             thread.join(PATIENCE)

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from pathlib import Path
 
 from harken.audio.probe import probe
+from harken.audio.remote import Stored
 from harken.errors import JobEnded, StageNotFound, UnusableVoice, VoiceExists, VoiceNotFound
 from harken.model import JobState, Stage, Voice
 
@@ -50,9 +50,9 @@ class MemoryVoices:
             raise VoiceNotFound(f"no voice named {name} is enrolled")
 
 
-def voiceprint(path: Path) -> tuple[float, tuple[float, ...]]:
+def voiceprint(source: Stored) -> tuple[float, tuple[float, ...]]:
     """A voice that depends on how long the recording is; of less than a second there is none."""
-    seconds = probe(path).duration or 0.0
+    seconds = probe(source).duration or 0.0
     if seconds < 1.0:
         raise UnusableVoice("too little speech to learn a voice from")
     return seconds, (math.cos(seconds), math.sin(seconds), *[0.0] * (DIMENSIONS - 2))

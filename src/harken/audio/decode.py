@@ -165,8 +165,11 @@ class Decoder:
             try:
                 packet = next(packets, None)
             except av.error.FFmpegError:
+                self._media.file.check()
                 self._warn("the recording breaks off: what follows cannot be read")
                 return
+            # What was cut off there is not to be heard as the recording's end.
+            self._media.file.check()
             if packet is None:
                 return
             try:

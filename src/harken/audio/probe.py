@@ -23,6 +23,7 @@ from av.container import InputContainer
 from av.format import ContainerFormat
 from av.stream import Disposition
 
+from harken.audio.remote import Remote
 from harken.errors import CorruptMedia, MediaError, NoAudio, NotMedia
 from harken.model import MediaInfo
 
@@ -51,7 +52,7 @@ _SIGNATURES = (
 """How common containers begin: what starts so, and cannot be opened, is broken rather than something else."""
 
 
-def probe(source: Source) -> MediaInfo:
+def probe(source: Source | Remote) -> MediaInfo:
     """Read the headers of a recording.
 
     Raises:
@@ -74,13 +75,18 @@ class Media:
     """Seconds that the header claims, believed or not; None also where FFmpeg guesses them from the bit rate."""
     origin: float
     """Seconds at which the container's own clock starts; video players count from there."""
+    file: Readings
+    """The bytes, which may fail where they are kept."""
 
 
 @contextmanager
-def open_media(source: Source) -> Iterator[Media]:
+def open_media(source: Source | Remote) -> Iterator[Media]:
     """Open a recording; raises as :func:`probe` does. A file object is read from its start, and stays open."""
     file: BinaryIO
-    if isinstance(source, (str, Path)):
+    if isinstance(source, Remote):
+        with source.open() as file, _open(file) as media:
+            yield media
+    elif isinstance(source, (str, Path)):
         with Path(source).open("rb") as file, _open(file) as media:
             yield media
     else:
@@ -95,18 +101,21 @@ def _open(file: BinaryIO) -> Iterator[Media]:
     head = _head(file)
     if not head:
         raise NotMedia("the file is empty")
+    readings = Readings(file)
     try:
         container = av.open(
-            _Nameless(file),
+            readings,
             options={"format_whitelist": _allowed(), "protocol_whitelist": "none"},
             io_open=_refuse,
             metadata_errors="ignore",
         )
     except (av.error.FFmpegError, ValueError, OSError) as error:
+        readings.check()
         raise _unreadable(head) from error
     assert isinstance(container, InputContainer)
     with container:
-        yield _describe(container, size, head)
+        readings.check()
+        yield _describe(container, size, head, readings)
 
 
 def _unreadable(head: bytes) -> MediaError:
@@ -115,7 +124,7 @@ def _unreadable(head: bytes) -> MediaError:
     return NotMedia("this is not audio or video that FFmpeg reads")
 
 
-def _describe(container: InputContainer, size: int, head: bytes) -> Media:
+def _describe(container: InputContainer, size: int, head: bytes, file: Readings) -> Media:
     video = any(not stream.disposition & Disposition.attached_pic for stream in container.streams.video)
     if not container.streams.audio:
         if container.streams.video:
@@ -149,6 +158,7 @@ def _describe(container: InputContainer, size: int, head: bytes) -> Media:
         ),
         claimed=claimed,
         origin=(container.start_time or 0) / av.time_base,
+        file=file,
     )
 
 
@@ -185,13 +195,32 @@ def _head(file: BinaryIO) -> bytes:
     return head
 
 
-class _Nameless:
-    """A file without its name: FFmpeg would otherwise weigh the extension when it picks a demuxer."""
+class Readings:
+    """A file as FFmpeg reads it: without its name, whose extension it would weigh when it picks a demuxer.
+
+    FFmpeg takes a read that fails for the end of a file, or for a broken one. That is not the recording's fault, so the
+    file ends there for it, and whoever opened the recording asks whether it was the end.
+    """
 
     def __init__(self, file: BinaryIO) -> None:
-        self.read: Callable[[int], bytes] = file.read
+        self._read: Callable[[int], bytes] = file.read
+        self._failure: Exception | None = None
         self.seek: Callable[[int, int], int] = file.seek
         self.tell: Callable[[], int] = file.tell
+
+    def read(self, size: int) -> bytes:
+        """The next bytes; none at the end, and from the first read that fails on."""
+        if self._failure is None:
+            try:
+                return self._read(size)
+            except Exception as error:  # noqa: BLE001 - check raises it
+                self._failure = error
+        return b""
+
+    def check(self) -> None:
+        """Raise what a read failed with, if one did."""
+        if self._failure is not None:
+            raise self._failure
 
 
 def _refuse(url: str, _flags: int, _options: dict[str, str]) -> None:

@@ -33,10 +33,8 @@ def run(settings: Settings, descriptor: int | None = None) -> int:
             service,
             gate,
             AppConfig(
-                spool_dir=settings.spool_dir,
                 cors_origins=settings.cors_origins,
                 max_upload_bytes=settings.max_upload_bytes,
-                min_free_bytes=settings.min_free_bytes,
                 max_concurrent_requests=settings.max_concurrent_requests,
                 requests_per_minute=settings.requests_per_minute,
                 sync_timeout=settings.sync_timeout,

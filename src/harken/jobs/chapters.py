@@ -14,7 +14,16 @@ from typing import Any
 
 from dbos import DBOS, StepOptions
 
-from harken.errors import DeadlineExceeded, DiskFull, HarkenError, JobFailed, WorkerUnavailable, revive
+from harken.errors import (
+    AudioGone,
+    DeadlineExceeded,
+    DiskFull,
+    HarkenError,
+    JobCancelled,
+    JobFailed,
+    WorkerUnavailable,
+    revive,
+)
 from harken.jobs.hands import AWAY, Hands, LeftOff, TakenOver
 from harken.model import Job, Timing, Transcript, WindowResult
 from harken.pipeline import Cursor, assemble, cursor_from, cursor_to_dict
@@ -118,11 +127,17 @@ class Chapters:
 
         if job.audio is None:
             raise JobFailed.of("recording_lost", "the recording was removed before the job was done")
-        saved = self._hands.patiently(self._store.saved, job.id, cursor.index)
+        cancelled, audio = self._cancelled(job), job.audio
+
+        def run() -> ChapterDone:
+            if cancelled():
+                raise JobCancelled(f"job {job.id} was cancelled")
+            saved = self._store.saved(job.id, cursor.index)
+            return self._runner.run_chapter(job, self._blobs.source(audio), cursor, saved, save, cancelled)
+
         try:
-            with self._blobs.local(job.audio) as path:
-                done = self._runner.run_chapter(job, path, cursor, saved, save, self._cancelled(job))
-        except FileNotFoundError as error:
+            done = self._hands.patiently(run)
+        except (FileNotFoundError, AudioGone) as error:
             raise JobFailed.of("recording_lost", "the recording is not in the blob store any more") from error
         if done.cursor.index == cursor.index or done.duration != job.duration:
             position = done.cursor.position

@@ -3,12 +3,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
 from dbos import DBOS
 
-from harken.errors import AccountFull, HarkenError, JobFailed, JobNotFound, WorkerUnavailable, revive
+from harken.errors import (
+    AccountFull,
+    HarkenError,
+    JobCancelled,
+    JobFailed,
+    JobNotFound,
+    StorageUnavailable,
+    WorkerUnavailable,
+    revive,
+)
 from harken.jobs.chapters import over, step, watch
 from harken.jobs.hands import Hands, LeftOff
 from harken.model import Job
@@ -72,14 +82,25 @@ class Fetching:
             raise JobFailed.of("recording_lost", "the job has neither a recording nor a URL of one")
         cancelled = watch(self._hands, seen, job.deadline, self._clock)
         with self._recordings.obtained(job.source, cancelled) as recording:
-            self._blobs.adopt(recording.path, job.id)
+
+            def keep() -> None:
+                if cancelled():
+                    raise JobCancelled(f"job {job.id} was cancelled")
+                self._blobs.adopt(recording.path, job.id)
+
+            self._hands.patiently(keep)
             try:
                 came = self._hands.patiently(
                     self._store.recording_came, job.id, job.id, recording.size, recording.filename
                 )
             except (JobNotFound, AccountFull):
                 # It was deleted just now, or cannot be kept; nobody knows of the recording.
-                self._blobs.delete(job.id)
+                self._drop(job)
                 raise
         if came.state.ended:
+            self._drop(job)
+
+    def _drop(self, job: Job) -> None:
+        """Remove the recording; while the store is away it is left to the sweeper."""
+        with contextlib.suppress(StorageUnavailable):
             self._blobs.delete(job.id)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The workflows that one worker process has in hand, and letting go of them in good order.
 
-Also patience with a database that is away, which ends when the worker does. Knows nothing of what the workflows do.
+Also patience with a database or a store of recordings that is away, which ends when the worker does. Knows nothing of
+what the workflows do.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 import sqlalchemy.exc
+
+from harken.errors import StorageUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +31,7 @@ AWAY = (
 )
 """The database does not answer, or is not itself. Jobs wait for it; it is no fault of theirs."""
 _PATIENCE = 1.0
-"""Seconds between two tries to reach the database."""
+"""Seconds between two tries to reach the database, or the store of recordings."""
 
 
 class LeftOff(BaseException):
@@ -87,14 +90,19 @@ class Hands:
             raise LeftOff
 
     def patiently(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Call, again and again while the database is away. Raises LeftOff when the worker stops meanwhile."""
+        """Call, again and again while the database or the store of recordings is away.
+
+        Raises LeftOff when the worker stops meanwhile.
+        """
         while True:
             try:
                 return call(*args, **kwargs)
             except AWAY as error:
                 log.warning("the database does not answer: %s", error)
-                if self._aborting.wait(_PATIENCE):
-                    raise LeftOff from error
+                self._wait(error)
+            except StorageUnavailable as error:
+                log.warning("%s", error)
+                self._wait(error)
 
     @contextmanager
     def holding(self, workflow_id: str) -> Iterator[None]:
@@ -121,6 +129,10 @@ class Hands:
                 if not self._running[workflow_id]:
                     del self._running[workflow_id]
                 self._changed.notify_all()
+
+    def _wait(self, reason: Exception) -> None:
+        if self._aborting.wait(_PATIENCE):
+            raise LeftOff from reason
 
     def _idle(self, seconds: float) -> bool:
         with self._changed:

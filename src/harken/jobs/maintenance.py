@@ -17,7 +17,9 @@ from typing import TypeVar
 
 from dbos import DBOS, WorkflowStatusString
 
-from harken.errors import DeadlineExceeded
+from harken.errors import DeadlineExceeded, JobNotFound, UnknownModel
+from harken.jobs.names import ANYBODY, WORKFLOW
+from harken.jobs.queues import put_under, without_partition
 from harken.jobs.stages import complete
 from harken.model import Job, Stage
 from harken.ports import BlobStore, Roster, Stages, Store
@@ -26,8 +28,8 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T", Job, Stage)
 
-ORPHANED = 3600.0
-"""Seconds after which a recording that no job owns never will be owned: its upload died before it became a job."""
+ORPHANS = 3600.0
+"""Seconds between two looks for recordings that no job owns."""
 HISTORY = 3600.0
 """Seconds that the queue's record of an ended workflow is kept, for people who look into what happened."""
 
@@ -64,6 +66,7 @@ class Maintenance:
         roster: Roster,
         blobs: BlobStore,
         retention: Retention,
+        canonical: Callable[[str | None], str],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
@@ -71,6 +74,7 @@ class Maintenance:
         self._roster = roster
         self._blobs = blobs
         self._retention = retention
+        self._canonical = canonical
         self._clock = clock
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="maintenance", daemon=True)
@@ -80,7 +84,8 @@ class Maintenance:
             "audio": (every, self.sweep_audio),
             "results": (every, self.sweep_results),
             "history": (every, self.sweep_history),
-            "orphans": (max(every, ORPHANED), self.sweep_orphans),
+            "orphans": (max(every, ORPHANS), self.sweep_orphans),
+            "partitions": (every, self.sort_in),
         }
 
     def start(self) -> None:
@@ -137,11 +142,25 @@ class Maintenance:
 
     def sweep_orphans(self) -> None:
         """Remove recordings that no job owns."""
-        # The folder first: what is adopted after this look is not in it.
-        keys = self._blobs.keys(older_than=ORPHANED)
+        # The recordings first: what comes after this look is not among them.
+        keys = self._blobs.keys(older_than=self._blobs.orphaned)
         for key in keys - self._store.audio_keys():
             log.info("removing the recording %s, which no job owns", key)
             self._blobs.delete(key)
+
+    def sort_in(self) -> None:
+        """Put what an older version of the API entered where workers that serve some models only look for it."""
+        for workflow_id, workflow in without_partition().items():
+            partition = ANYBODY
+            if workflow == WORKFLOW:
+                try:
+                    partition = self._canonical(self._store.job(workflow_id).options.model)
+                except JobNotFound:
+                    pass
+                except UnknownModel:
+                    # Another worker may know the preset; one that serves any model takes it as it is.
+                    continue
+            put_under(workflow_id, partition)
 
     def _each(self, batch: Callable[[], list[T]]) -> Iterator[T]:
         """Every one of one batch after the other; what is done with one takes it out of the next."""

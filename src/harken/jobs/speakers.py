@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from harken.diarize.assign import assign, by_channel
-from harken.errors import AudioGone
+from harken.errors import AudioGone, JobCancelled
 from harken.jobs.hands import Hands
-from harken.model import Job, KnownVoice, Stage, StageKind, Transcript, without_excuse
+from harken.model import Diarization, Job, KnownVoice, Stage, StageKind, Transcript, without_excuse
 from harken.pipeline import assemble
 from harken.ports import BlobStore, SpeakerFinder, Store, Voices
 
@@ -38,9 +38,15 @@ class SpeakerWork:
         if job.audio is None:
             raise AudioGone("the recording is not kept any more")
         options = job.options.but(diarize=True, **stage.options)
+        known, audio = self._known(job), job.audio
+
+        def find() -> Diarization:
+            if cancelled():
+                raise JobCancelled("it was cancelled")
+            return self._finder.diarize(job, self._blobs.source(audio), options, known, on_progress, cancelled)
+
         try:
-            with self._blobs.local(job.audio) as path:
-                found = self._finder.diarize(job, path, options, self._known(job), on_progress, cancelled)
+            found = self._hands.patiently(find)
         except FileNotFoundError as error:
             raise AudioGone("the recording is not in the blob store any more") from error
         return assign(transcript, found)

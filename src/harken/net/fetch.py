@@ -18,9 +18,8 @@ from harken.errors import FetchFailed, InvalidOption
 from harken.net.addresses import Target, parse
 from harken.net.guard import Guard
 from harken.net.http import Answer, exchange
-from harken.net.landing import Landing, Progress, landing
+from harken.net.landing import Landed, Landing, Progress, landing
 from harken.net.watch import Limits, Watch
-from harken.service import Upload
 
 AGENT = "harken"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -56,7 +55,7 @@ def fetched(
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
     tls: ssl.SSLContext | None = None,
-) -> Iterator[Upload]:
+) -> Iterator[Landed]:
     """The recording at ``url`` in a file in ``folder``, which is gone after the context unless it was taken away.
 
     Nothing that tells who asks is sent: no cookies, no credentials, no referrer.
@@ -80,7 +79,7 @@ def fetched(
                 target = _next(answer, target)
         else:
             raise FetchFailed(f"the address redirects more than {limits.redirects} times")
-        yield landed.upload(name)
+        yield landed.landed(name)
 
 
 def _next(answer: Answer, target: Target) -> Target:

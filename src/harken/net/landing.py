@@ -12,15 +12,25 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from harken.errors import DiskFull, UploadTooLarge
 from harken.net.watch import Limits
-from harken.service import Upload
 
 Progress = Callable[[int, int | None], None]
 """Is told the bytes that have come, and how many will come where the other side says so. Called for every piece."""
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """The :class:`~harken.ports.Recording` that has landed whole: its file, its name, bytes and SHA-256."""
+
+    path: Path
+    filename: str
+    size: int
+    sha256: str
 
 
 class Landing:
@@ -54,9 +64,9 @@ class Landing:
         if self._progress is not None:
             self._progress(self._size, self._announced)
 
-    def upload(self, filename: str) -> Upload:
-        """What has landed, as if it had been uploaded."""
-        return Upload(self._path, _display_name(filename), self._size, self._hash.hexdigest())
+    def landed(self, filename: str) -> Landed:
+        """What has landed."""
+        return Landed(self._path, _display_name(filename), self._size, self._hash.hexdigest())
 
     def _bound(self, size: int) -> None:
         if size > self._limits.max_bytes:

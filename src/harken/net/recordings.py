@@ -10,10 +10,9 @@ from pathlib import Path
 
 from harken.net.fetch import IsPage, fetched
 from harken.net.guard import Guard
-from harken.net.landing import Progress
+from harken.net.landing import Landed, Progress
 from harken.net.sites import found
 from harken.net.watch import Limits
-from harken.service import Upload
 
 
 @contextmanager
@@ -26,7 +25,7 @@ def obtained(
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
     tls: ssl.SSLContext | None = None,
-) -> Iterator[Upload]:
+) -> Iterator[Landed]:
     """The recording in a file in ``folder``, which is gone after the context unless somebody took it away.
 
     ``limits`` hold for the file, and anew for the page where there is one. Blocks; call it from a thread.

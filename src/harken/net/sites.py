@@ -28,10 +28,9 @@ from typing import IO, Any
 from harken.errors import AudioTooLong, FetchFailed, HarkenError, MissingExtra
 from harken.net.addresses import parse
 from harken.net.guard import Guard
-from harken.net.landing import Landing, Progress, landing
+from harken.net.landing import Landed, Landing, Progress, landing
 from harken.net.proxy import Proxy
 from harken.net.watch import Limits
-from harken.service import Upload
 
 _CHILD = Path(__file__).with_name("site_child.py")
 _FOLDER = ".site"
@@ -53,7 +52,7 @@ def found(
     *,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
-) -> Iterator[Upload]:
+) -> Iterator[Landed]:
     """The recording on the page at ``url``, its first where there are several, as :func:`~harken.net.fetch.fetched`.
 
     Raises:
@@ -72,7 +71,7 @@ def found(
     with landing(folder, limits, progress) as landed:
         with Proxy(guard, limits, cancelled) as proxy, _working_folder(folder) as work:
             name = _read(_order(url, packages, limits, proxy), work, proxy, landed)
-        yield landed.upload(name)
+        yield landed.landed(name)
 
 
 def sweep(folder: Path) -> None:
@@ -122,8 +121,8 @@ def _read(order: dict[str, Any], work: Path, proxy: Proxy, landed: Landing) -> s
     """Have a process carry out ``order``; what it sends lands. Returns a name for it."""
     notes = _Notes()
     with _process(order, work, notes) as process:
-        pace = proxy.watch.pace()
         assert process.stdout is not None
+        pace = proxy.watch.pace()
         with selectors.DefaultSelector() as ready:
             ready.register(process.stdout, selectors.EVENT_READ)
             while True:
@@ -132,8 +131,8 @@ def _read(order: dict[str, Any], work: Path, proxy: Proxy, landed: Landing) -> s
                     continue
                 piece = os.read(process.stdout.fileno(), _BLOCK)
                 if not piece:
-                pace.came(len(piece))
                     break
+                pace.came(len(piece))
                 landed.write(piece)
     if not notes.said.get("done"):
         raise proxy.refusal or _failure(notes.said)

@@ -21,7 +21,7 @@ from harken.ports.limits import RateLimits, Slots
 from harken.ports.oversight import Overview, Queue, Used
 from harken.ports.queue import Enqueue, JobEngine, Ledger, Shares, Submission, Transaction
 from harken.ports.readiness import Readiness
-from harken.ports.store import BlobStore, Page, Stages, Store, Voices
+from harken.ports.store import Arrival, BlobStore, Page, Stages, Store, Voices
 from harken.ports.webhooks import Outbox, Receipt, Send, WebhookStore
 from harken.ports.work import ChapterDone, ChapterRunner, Recording, Recordings, Runner, SpeakerFinder, Writer
 from harken.ports.workers import Bell, Executor, Roster
@@ -29,14 +29,15 @@ from harken.ports.workers import Bell, Executor, Roster
 __all__ = [
     "FRESH",
     "AccountStore",
+    "Arrival",
     "AuditLog",
     "Bell",
     "BlobStore",
     "ChapterDone",
     "ChapterRunner",
     "CreditStore",
-    "Executor",
     "Enqueue",
+    "Executor",
     "Facts",
     "Figures",
     "JobEngine",
@@ -58,8 +59,8 @@ __all__ = [
     "Runner",
     "Send",
     "Sessions",
-    "Slots",
     "Shares",
+    "Slots",
     "SpeakerFinder",
     "Stages",
     "Store",

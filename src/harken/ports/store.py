@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from harken.audio.remote import Stored
 from harken.model import Job, Stage, TextResult, Transcript, Voice, WindowResult
 
 
@@ -92,7 +93,7 @@ class Store(Protocol):
         """Remove the job, its windows and its transcript."""
 
     def recording_came(self, job_id: str, key: str, size: int, filename: str) -> Job:
-        """Note that the recording of a job is in the blob store now. Raises JobNotFound."""
+        """Note that the recording of a job is in the blob store now. Raises JobNotFound, AccountFull."""
 
     def audio_swept(self, job_id: str) -> None:
         """Note that the recording is gone from the blob store."""
@@ -175,8 +176,31 @@ class Voices(Protocol):
         """Remove a voice. Raises VoiceNotFound."""
 
 
+class Arrival(Protocol):
+    """A recording on its way into a blob store, where it belongs to nobody yet."""
+
+    @property
+    def key(self) -> str:
+        """What it is kept under, a new UUID: the id of the job that it will be of."""
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Take the next bytes; waits where the store is slower than they come. Raises DiskFull, StorageUnavailable."""
+
+    def finish(self) -> Stored:
+        """All has come; where it can be read now. Raises as :meth:`write`."""
+
+    def keep(self) -> None:
+        """Have it stay under its key when the context ends."""
+
+
 class BlobStore(Protocol):
-    """Recordings by key."""
+    """Recordings by key. Every method raises StorageUnavailable where the store does not answer."""
+
+    def arriving(self, declared: int = 0) -> AbstractContextManager[Arrival]:
+        """A recording that arrives; it is gone after the context unless it was kept.
+
+        ``declared`` are the bytes that it may have, as far as that is known. Raises DiskFull.
+        """
 
     def adopt(self, path: Path, key: str) -> None:
         """Take over a finished local file under ``key``; the file is gone from ``path`` afterwards."""
@@ -184,11 +208,21 @@ class BlobStore(Protocol):
     def copy(self, key: str, other: str) -> None:
         """Keep the recording under another key too; either can be deleted alone. Raises FileNotFoundError."""
 
-    def local(self, key: str) -> AbstractContextManager[Path]:
-        """The recording as a local file for the length of the context. Raises FileNotFoundError."""
+    def source(self, key: str) -> Stored:
+        """Where the recording can be read. Raises FileNotFoundError."""
 
     def delete(self, key: str) -> None:
         """Remove; a key that is not there is no error."""
 
+    @property
+    def orphaned(self) -> float:
+        """Seconds after which a recording that no job owns never will be: its upload died before it became a job."""
+
     def keys(self, older_than: float = 0.0) -> set[str]:
         """Every key that was adopted more than ``older_than`` seconds ago, for the sweeper."""
+
+    def sweep(self) -> None:
+        """Remove what processes that died left behind of recordings that were arriving."""
+
+    def check(self) -> None:
+        """Raise StorageUnavailable when nothing can be kept here now."""

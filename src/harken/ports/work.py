@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from harken.audio.remote import Stored
 from harken.model import Diarization, Job, KnownVoice, Options, TextResult, TextTask, Transcript, WindowResult
 from harken.pipeline.cursor import Cursor
 from harken.text.provider import Watch
@@ -32,7 +33,7 @@ class ChapterRunner(Protocol):
     def run_chapter(
         self,
         job: Job,
-        path: Path,
+        source: Stored,
         cursor: Cursor,
         saved: Mapping[int, WindowResult],
         on_results: Callable[[Sequence[tuple[int, WindowResult]]], None],
@@ -48,6 +49,7 @@ class ChapterRunner(Protocol):
             JobCancelled: ``cancelled`` said so; nothing of the job runs any more.
             RecogniserCrashed: native code died or hung more than once on a stretch of this recording.
             WorkerUnavailable: the worker stops; the chapter can be run again elsewhere.
+            StorageUnavailable: the recording cannot be read now.
             MediaError, AudioTooLong, ModelError, InvalidOption: the job cannot be done.
         """
 
@@ -61,7 +63,7 @@ class SpeakerFinder(Protocol):
     def diarize(
         self,
         job: Job,
-        path: Path,
+        source: Stored,
         options: Options,
         voices: Sequence[KnownVoice],
         on_progress: Callable[[float], None],
@@ -76,6 +78,7 @@ class SpeakerFinder(Protocol):
             JobCancelled: ``cancelled`` said so; nothing of it runs any more.
             RecogniserCrashed: native code died more than once, or took longer than it may.
             WorkerUnavailable: the worker stops, or starts no processes; it can be done again elsewhere.
+            StorageUnavailable: the recording cannot be read now.
             MediaError, ModelError: it cannot be done.
         """
 

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from anyio import to_thread
@@ -29,7 +28,7 @@ from harken.server.metrics import Measure, Metrics
 from harken.server.middleware import JOB, PROCESS_TIME, REQUEST_ID, Guard, LastCatch, RequestContext
 from harken.server.problems import Problems
 from harken.server.tracing import Trace
-from harken.server.uploads import Spool
+from harken.server.uploads import Reception
 from harken.service import Office, Service
 
 ENDPOINTS: Mapping[str, str] = {
@@ -45,19 +44,14 @@ ENDPOINTS: Mapping[str, str] = {
 class AppConfig:
     """What the server is told by the settings. Sizes in bytes, times in seconds."""
 
-    spool_dir: Path
-    """On the same file system as the recordings."""
     cors_origins: tuple[str, ...] = ()
     max_upload_bytes: int = 2 * 1024**3
-    min_free_bytes: int = 256 * 1024**2
     max_concurrent_requests: int = 64
     requests_per_minute: int = 6000
     sync_timeout: float = 3600.0
     upload_idle_seconds: float = 60.0
     stopping: Callable[[], bool] = bool
     """Whether the server was told to stop: whoever waits for a job is then told so."""
-    free_bytes: Callable[[Path], int] | None = None
-    """Free bytes of the disk that a path is on; None asks the system."""
     installed: Callable[[], Collection[str]] = field(default=frozenset)
     """Canonical names of the models that are on this machine."""
     runtime: Mapping[str, Any] = field(default_factory=dict)
@@ -65,23 +59,16 @@ class AppConfig:
 
 
 def create_app(service: Service, gate: Gate, config: AppConfig, office: Office | None = None) -> FastAPI:
-    """The application. Its spool folder is made, and swept of leftovers when it starts.
+    """The application. What killed servers left of uploads is swept when it starts.
 
     Nobody can administer one without an office.
     """
     problems = Problems(openai.error_shape)
     metrics = Metrics(None if office is None else lambda: (office.oversight.queues(), office.oversight.figures()))
     door = Door(gate, requests_per_minute=config.requests_per_minute, at_once=config.max_concurrent_requests)
-    spool = Spool(
-        config.spool_dir,
-        max_bytes=config.max_upload_bytes,
-        min_free=config.min_free_bytes,
-        idle_seconds=config.upload_idle_seconds,
-        free_bytes=config.free_bytes,
-    )
     desk = Desk(
         service,
-        spool,
+        Reception(service.arriving, max_bytes=config.max_upload_bytes, idle_seconds=config.upload_idle_seconds),
         door,
         sync_timeout=config.sync_timeout,
         stopping=config.stopping,
@@ -92,7 +79,7 @@ def create_app(service: Service, gate: Gate, config: AppConfig, office: Office |
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         nonlocal keyed
-        await to_thread.run_sync(spool.sweep)
+        await to_thread.run_sync(service.sweep)
         keyed = not await door.open()
         courier = Courier(service.webhooks, hosted.draw)
         courier.start()

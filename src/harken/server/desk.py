@@ -25,7 +25,7 @@ from harken.server.feeds import Feed, Feeds, Listener, Update
 from harken.server.limits import LocalSlots
 from harken.server.middleware import JOB
 from harken.server.polling import Poller
-from harken.server.uploads import Spool
+from harken.server.uploads import Reception
 from harken.server.waiting import unless_gone
 from harken.service import Caller, Service, Upload
 
@@ -47,14 +47,14 @@ class Desk:
     def __init__(
         self,
         service: Service,
-        spool: Spool,
+        uploads: Reception,
         door: Door,
         *,
         sync_timeout: float,
         stopping: Callable[[], bool],
     ) -> None:
         self.service = service
-        self.spool = spool
+        self.uploads = uploads
         self._door = door
         self._sockets = LocalSlots()
         self._sync_timeout = sync_timeout

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``multipart/form-data`` block by block: text fields into a form, the recording, if there is one, into a file.
+"""``multipart/form-data`` block by block: text fields into a form, the recording, if there is one, into a store.
 
 Blocking; knows neither where blocks come from nor who reads the form.
 """
@@ -10,14 +10,13 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import MappingProxyType
-from typing import BinaryIO
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from harken.errors import InvalidOption, InvalidRequest, NotMedia, UploadTooLarge
+from harken.ports import Arrival
 from harken.service import Upload
 
 MAX_FIELDS = 200
@@ -76,7 +75,10 @@ class FieldsParser:
             raise InvalidRequest(f"the form cannot be read: {error}") from error
 
     def feed(self, block: bytes) -> None:
-        """Take the next bytes. Raises InvalidRequest, UploadTooLarge, what ``check`` raises, or OSError of the file."""
+        """Take the next bytes.
+
+        Raises InvalidRequest, UploadTooLarge, what ``check`` raises, or what the store of the recording does.
+        """
         if self._ended:
             return  # RFC 2046: what follows the last boundary is to be ignored
         try:
@@ -159,22 +161,20 @@ class FieldsParser:
 
 
 class FormParser(FieldsParser):
-    """Takes blocks of a multipart body: fields into a form, the recording into a file."""
+    """Takes blocks of a multipart body: fields into a form, the recording into a store."""
 
     def __init__(
         self,
         boundary: bytes,
-        file: BinaryIO,
-        path: Path,
+        arrival: Arrival,
         name: str,
         check: Check,
         max_bytes: int,
         long: Mapping[str, int],
     ) -> None:
-        """Read a form whose recording is the part ``name``, into ``file``, which is at ``path``; see the base."""
+        """Read a form whose recording is the part ``name``, which goes into ``arrival``; see the base."""
         super().__init__(boundary, long)
-        self._file = file
-        self._path = path
+        self._arrival = arrival
         self._wanted = name
         self._check = check
         self._max_bytes = max_bytes
@@ -183,13 +183,17 @@ class FormParser(FieldsParser):
         self._filename: str | None = None
 
     def finish(self) -> tuple[Form, Upload]:
-        """The form and its recording, after the last bytes. Raises InvalidRequest when either is not whole."""
+        """The form and its recording, after the last bytes.
+
+        Raises InvalidRequest when either is not whole, and what the store does.
+        """
         form = self.form()
         if self._filename is None:
             raise InvalidOption(
                 f"the form has no part named {self._wanted!r}; send the recording there", param=self._wanted
             )
-        return form, Upload(self._path, self._filename, self._size, self._hash.hexdigest())
+        source = self._arrival.finish()
+        return form, Upload(self._arrival, source, self._filename, self._size, self._hash.hexdigest())
 
     def _sink_of(self, filename: bytes | None) -> Callable[[memoryview], None]:
         if self._field != self._wanted:
@@ -205,8 +209,7 @@ class FormParser(FieldsParser):
         if self._size > self._max_bytes:
             raise too_large(self._max_bytes)
         self._hash.update(data)
-        while data:
-            data = data[self._file.write(data) :]
+        self._arrival.write(data)
 
 
 def too_large(limit: int) -> UploadTooLarge:

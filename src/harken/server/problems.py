@@ -58,6 +58,7 @@ STATUS: Mapping[type[errors.HarkenError], int] = {
     errors.TextRefused: 422,
     errors.FetchError: 400,
     errors.StoreUnavailable: 503,
+    errors.StorageUnavailable: 503,
     errors.MissingExtra: 501,
 }
 """The status of each error; a class that is not here has its nearest base's."""

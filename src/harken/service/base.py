@@ -6,11 +6,11 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from harken import pipeline
+from harken.audio.remote import Stored
 from harken.errors import JobNotFound
 from harken.model import Job, JobState, Lane, MediaInfo, Options, Scope, Stage, StageKind
 from harken.models.catalog import Catalog
@@ -39,8 +39,8 @@ class Base:
         blobs: BlobStore,
         engine: JobEngine,
         catalog: Catalog,
-        probe: Callable[[Path], MediaInfo],
-        voiceprint: Callable[[Path], tuple[float, tuple[float, ...]]],
+        probe: Callable[[Stored], MediaInfo],
+        voiceprint: Callable[[Stored], tuple[float, tuple[float, ...]]],
         limits: Limits,
         checks: Callable[[], list[Readiness]],
         providers: Providers,

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
+from harken.audio.remote import Stored
 from harken.model import Policy, Scope
+from harken.ports import Arrival
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,10 @@ EVERYONE = Caller("everyone")
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A recording that has arrived whole: where it is spooled, its name, bytes and SHA-256."""
+    """A recording that has arrived whole and is nobody's yet: where it can be read, its name, bytes and SHA-256."""
 
-    path: Path
+    arrival: Arrival
+    source: Stored
     filename: str
     size: int
     sha256: str

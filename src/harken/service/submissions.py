@@ -3,15 +3,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Callable
-from pathlib import Path
+from contextlib import AbstractContextManager
 from typing import Any
 
 from harken import pipeline
-from harken.errors import AudioGone, InvalidOption, JobNotFinished
+from harken.audio.remote import Stored
+from harken.errors import AudioGone, InvalidOption, JobNotFinished, StorageUnavailable, StoreUnavailable
 from harken.model import Job, JobState, Lane, MediaInfo, Options, Quote
-from harken.ports import Submission
+from harken.ports import Arrival, Submission
 from harken.service import fingerprints, prices
 from harken.service.base import Base
 from harken.service.nouns import Caller, Upload
@@ -28,9 +30,17 @@ class Submissions(Base):
         """The form in which a URL is called. Raises InvalidOption or AddressRefused, which name the option."""
         return self._admit(url, param)
 
-    def probe(self, path: Path) -> MediaInfo:
-        """What a recording's headers say. Raises NotMedia, NoAudio, CorruptMedia."""
-        return self._probe(path)
+    def arriving(self, declared: int = 0) -> AbstractContextManager[Arrival]:
+        """A recording that arrives; see :meth:`harken.ports.BlobStore.arriving`."""
+        return self._blobs.arriving(declared)
+
+    def sweep(self) -> None:
+        """Remove what servers that died left behind of recordings that were arriving."""
+        self._blobs.sweep()
+
+    def probe(self, source: Stored) -> MediaInfo:
+        """What a recording's headers say. Raises NotMedia, NoAudio, CorruptMedia, StorageUnavailable."""
+        return self._probe(source)
 
     def estimate(self, job: Job) -> int | None:
         """What a job will cost, in thousandths of a credit; None as long as nobody knows how long it is."""
@@ -54,7 +64,7 @@ class Submissions(Base):
         keep: float | None = None,
         webhook: str | None = None,
     ) -> Job:
-        """Make a job of a spooled recording; on return the spooled file belongs to the job or is gone.
+        """Make a job of a recording that has arrived; it is the job's from then on.
 
         ``waits`` says that the caller holds the line: such jobs, and short recordings, take the interactive lane.
         ``references`` are the SHA-256 of the recordings that the known voices were learnt from: by them a request that
@@ -69,30 +79,27 @@ class Submissions(Base):
             NotMedia, NoAudio: the bytes are not audio.
             AudioTooLong, QueueFull, NotEnoughCredits, IdempotencyConflict: nothing was made.
         """
-        try:
-            options = self.check(options, caller)
-            info = self._probe(upload.path)
-            pipeline.check_duration(info.duration, self._limits.max_audio_seconds)
-            short = info.duration is not None and info.duration <= self._limits.interactive_seconds
-            key = str(uuid.uuid4())
-            job = self._new(
-                caller,
-                options,
-                Lane.INTERACTIVE if waits or short else Lane.BATCH,
-                id=key,
-                filename=upload.filename,
-                audio=key,
-                size=upload.size,
-                duration=info.duration,
-                warnings=warnings,
-                view=view or {},
-                keep=keep,
-                webhook=webhook,
-            )
-            fingerprint = fingerprints.of_recording(upload.sha256, options, references, job.webhook)
-            return self._enter(job, idempotency_key, fingerprint, lambda: self._blobs.adopt(upload.path, key))
-        finally:
-            upload.path.unlink(missing_ok=True)
+        options = self.check(options, caller)
+        info = self._probe(upload.source)
+        pipeline.check_duration(info.duration, self._limits.max_audio_seconds)
+        short = info.duration is not None and info.duration <= self._limits.interactive_seconds
+        key = upload.arrival.key
+        job = self._new(
+            caller,
+            options,
+            Lane.INTERACTIVE if waits or short else Lane.BATCH,
+            id=key,
+            filename=upload.filename,
+            audio=key,
+            size=upload.size,
+            duration=info.duration,
+            warnings=warnings,
+            view=view or {},
+            keep=keep,
+            webhook=webhook,
+        )
+        fingerprint = fingerprints.of_recording(upload.sha256, options, references, job.webhook)
+        return self._enter(job, idempotency_key, fingerprint, upload.arrival.keep)
 
     def submit_url(
         self,
@@ -192,10 +199,25 @@ class Submissions(Base):
         new = False
         try:
             keep()
-            entered, new = self._engine.submit(Submission(job, idempotency_key, fingerprint, quote=self._quote(job)))
+            model = self.catalog.resolve(job.options.model).spec.name
+            entered, new = self._engine.submit(
+                Submission(
+                    job,
+                    idempotency_key,
+                    fingerprints.of_request(fingerprint, job.view, job.keep),
+                    quote=self._quote(job),
+                    model=model,
+                )
+            )
+        except StoreUnavailable:
+            # Nobody knows whether it was entered. If it was not, the recording is nobody's, and swept as such.
+            new = True
+            raise
         finally:
             if not new and job.audio is not None:
-                self._blobs.delete(job.audio)
+                # What cannot be removed now is swept as well.
+                with contextlib.suppress(StorageUnavailable):
+                    self._blobs.delete(job.audio)
         if not new:
             work.link_to(entered)
         return entered

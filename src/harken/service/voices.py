@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from harken.audio.remote import Stored
 from harken.errors import InvalidOption, VoiceExists
 from harken.model import Scope, Voice
 from harken.pipeline.validation import MAX_NAME
@@ -21,7 +20,7 @@ class VoiceBook(Base):
         policy.require(caller, Scope.READ)
         return self._voices.voices(caller.id)
 
-    def enrol(self, name: str, path: Path, caller: Caller) -> Voice:
+    def enrol(self, name: str, source: Stored, caller: Caller) -> Voice:
         """Learn a voice from a recording of one speaker, which is read and left where it is.
 
         From then on the voice is looked for in every recording of the caller's whose speakers are told apart.
@@ -36,7 +35,7 @@ class VoiceBook(Base):
         name = voice_name(name)
         if name in {voice.name for voice in self._voices.voices(caller.id)}:
             raise VoiceExists(f"a voice named {name!r} is enrolled already; forget it first", param="name")
-        seconds, centroid = self.voiceprint(path)
+        seconds, centroid = self.voiceprint(source)
         voice = Voice(caller.id, name, centroid, seconds, self._clock())
         self._voices.enrol(voice)
         return voice
@@ -46,12 +45,12 @@ class VoiceBook(Base):
         policy.require(caller, Scope.TRANSCRIBE)
         self._voices.forget(caller.id, name.strip())
 
-    def voiceprint(self, path: Path) -> tuple[float, tuple[float, ...]]:
+    def voiceprint(self, source: Stored) -> tuple[float, tuple[float, ...]]:
         """Seconds of speech in a recording of one speaker, and the voice, as a KnownVoice has it.
 
         Raises as :meth:`enrol`.
         """
-        return self._voiceprint(path)
+        return self._voiceprint(source)
 
 
 def voice_name(name: str, param: str = "name") -> str:

@@ -10,9 +10,13 @@ import os
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from harken.errors import StorageUnavailable
+from harken.ports import Arrival
+from harken.store.spool import Spool, SpoolFile
 
 _PARTIAL = ".part"
 _ABANDONED = 24 * 3600.0
@@ -24,11 +28,34 @@ class FolderBlobs:
 
     Files are not synced to the disk: the death of any process loses nothing, and a power cut may cost the recordings of
     the last moments, as it may cost the last jobs in SQLite. Syncing would hold up every upload by its whole size.
+
+    Args:
+        root: made if it is not there.
+        spool: folder where recordings arrive, on the same file system; None is the root.
+        min_free: bytes that those must leave free on the disk.
+        free_bytes: tells the free bytes of the disk that a path is on; None asks the system.
     """
 
-    def __init__(self, root: Path) -> None:
+    orphaned = 3600.0
+    """See :class:`~harken.ports.BlobStore`."""
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        spool: Path | None = None,
+        min_free: int = 0,
+        free_bytes: Callable[[Path], int] | None = None,
+    ) -> None:
         self._root = root
         root.mkdir(parents=True, exist_ok=True)
+        self._spool = Spool(spool or root, min_free, free_bytes)
+
+    @contextmanager
+    def arriving(self, declared: int = 0) -> Iterator[Arrival]:
+        """See :class:`~harken.ports.BlobStore`."""
+        with self._spool.file(declared) as file:
+            yield _Arriving(self, file)
 
     def adopt(self, path: Path, key: str) -> None:
         """See :class:`~harken.ports.BlobStore`. A rename; across file systems a copy, which appears whole."""
@@ -62,13 +89,12 @@ class FolderBlobs:
             finally:
                 partial.unlink(missing_ok=True)
 
-    @contextmanager
-    def local(self, key: str) -> Iterator[Path]:
+    def source(self, key: str) -> Path:
         """See :class:`~harken.ports.BlobStore`."""
         path = self._path(key)
         if not path.is_file():
             raise FileNotFoundError(f"the recording {key} is not in {self._root}")
-        yield path
+        return path
 
     def delete(self, key: str) -> None:
         """See :class:`~harken.ports.BlobStore`."""
@@ -85,17 +111,50 @@ class FolderBlobs:
                 continue
             if path.suffix == _PARTIAL and age > _ABANDONED:
                 path.unlink(missing_ok=True)
-            elif _is_key(path.name) and age >= older_than:
+            elif is_key(path.name) and age >= older_than:
                 found.add(path.name)
         return found
 
+    def sweep(self) -> None:
+        """See :class:`~harken.ports.BlobStore`."""
+        self._spool.sweep()
+
+    def check(self) -> None:
+        """See :class:`~harken.ports.BlobStore`."""
+        if not os.access(self._root, os.R_OK | os.W_OK | os.X_OK):
+            raise StorageUnavailable("the folder of the recordings cannot be written", detail=str(self._root))
+
     def _path(self, key: str) -> Path:
-        if not _is_key(key):
-            raise ValueError(f"not the key of a recording: {key!r}")
+        check_key(key)
         return self._root / key
 
 
-def _is_key(name: str) -> bool:
+class _Arriving:
+    """The :class:`~harken.ports.Arrival` of a folder."""
+
+    def __init__(self, blobs: FolderBlobs, file: SpoolFile) -> None:
+        self._blobs = blobs
+        self._file = file
+        self.key = str(uuid.uuid4())
+
+    def write(self, data: bytes | memoryview) -> None:
+        self._file.write(data)
+
+    def finish(self) -> Path:
+        return self._file.path
+
+    def keep(self) -> None:
+        self._blobs.adopt(self._file.path, self.key)
+
+
+def check_key(key: str) -> None:
+    """Raise ValueError where it is none."""
+    if not is_key(key):
+        raise ValueError(f"not the key of a recording: {key!r}")
+
+
+def is_key(name: str) -> bool:
+    """Whether a recording can have it: UUIDs and nothing else."""
     try:
         return str(uuid.UUID(name)) == name
     except ValueError:

@@ -15,11 +15,12 @@ from harken.jobs.engine import DurableJobs
 from harken.models.standard import model_store
 from harken.models.store import ModelStore
 from harken.net.webhook import delay, new_secret
-from harken.ports import Readiness, Shares
+from harken.ports import BlobStore, Readiness, Shares
 from harken.service import Limits, Office, Service, Webhooks
-from harken.store import FolderBlobs, SqlLedger, SqlStages, SqlStore, SqlVoices, SqlWebhooks, speak_plainly
+from harken.store import SqlLedger, SqlStages, SqlStore, SqlVoices, SqlWebhooks, speak_plainly
 from harken.wiring.accounts import Gate, gate
 from harken.wiring.admin import office
+from harken.wiring.blobs import blobs
 from harken.wiring.network import admission, guard, sender
 from harken.wiring.shared import database, texts
 from harken.worker.process import ChildSettings
@@ -39,6 +40,7 @@ def service(settings: Settings) -> Iterator[tuple[Service, ModelStore, Gate, Off
     with database(settings) as engine:
         speak_plainly(engine)
         store, stages = SqlStore(engine), SqlStages(engine)
+        recordings = blobs(settings)
         weights = model_store(settings)
         share = Shares(
             queued=settings.max_queued_per_account or math.ceil(settings.max_queued_jobs / 2),
@@ -56,7 +58,7 @@ def service(settings: Settings) -> Iterator[tuple[Service, ModelStore, Gate, Off
             store,
             stages,
             SqlVoices(engine),
-            FolderBlobs(settings.blob_dir),
+            recordings,
             jobs,
             weights.catalog,
             readers.probe,
@@ -66,7 +68,7 @@ def service(settings: Settings) -> Iterator[tuple[Service, ModelStore, Gate, Off
                 interactive_seconds=settings.interactive_seconds,
                 job_deadline=settings.job_deadline,
             ),
-            lambda: _readiness(settings, store, weights, readers),
+            lambda: _readiness(settings, store, recordings, weights, readers),
             texts(settings, weights),
             admission(door),
             Webhooks(SqlWebhooks(engine, new_secret), store, stages, sender(door), delay, time.time),
@@ -81,7 +83,9 @@ def service(settings: Settings) -> Iterator[tuple[Service, ModelStore, Gate, Off
             jobs.close()
 
 
-def _readiness(settings: Settings, store: SqlStore, weights: ModelStore, readers: Readers) -> list[Readiness]:
+def _readiness(
+    settings: Settings, store: SqlStore, recordings: BlobStore, weights: ModelStore, readers: Readers
+) -> list[Readiness]:
     def model() -> str:
         return weights.path(settings.default_model).name
 
@@ -100,8 +104,13 @@ def _readiness(settings: Settings, store: SqlStore, weights: ModelStore, readers
         store.ping()
         return "readable"
 
+    def storage_answers() -> str:
+        recordings.check()
+        return "writable" if settings.blobs is None else "reachable"
+
     return [
         _part("database", database_answers),
+        _part("storage", storage_answers),
         _part("models", model),
         _part("workers", workers),
         _part("probe", probing),

@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
 import threading
+from collections.abc import Sequence
 from types import FrameType
 from typing import NoReturn
 
@@ -15,8 +17,10 @@ from harken.jobs.executor import WorkerExecutor
 from harken.jobs.maintenance import Retention
 from harken.model import Lane
 from harken.models.standard import model_store
-from harken.store import FolderBlobs, SqlBell, SqlRoster, SqlStages, SqlStore, SqlVoices
+from harken.models.store import ModelStore
+from harken.store import SqlBell, SqlRoster, SqlStages, SqlStore, SqlVoices
 from harken.telemetry import traces
+from harken.wiring.blobs import blobs
 from harken.wiring.network import GuardedRecordings
 from harken.wiring.shared import database, texts
 from harken.worker.heartbeat import start_beating
@@ -25,12 +29,9 @@ from harken.worker.weights import Hardware, Weights
 
 log = logging.getLogger(__name__)
 
-INTERACTIVE_JOBS = 32
-"""Jobs of the interactive lane that one worker has in hand at most; their windows share batches."""
-BATCH_JOBS = 8
-"""The same of the batch lane: enough to fill batches, few enough that a job in hand moves on."""
-TEXT_JOBS = 8
-"""Summaries and the like at a time: they mostly wait for a language model."""
+LIMITS = {Lane.INTERACTIVE: 32, Lane.BATCH: 8, Lane.TEXT: 8}
+"""Jobs of each lane that one worker has in hand at most. Windows of many interactive ones share batches; of the batch
+lane enough to fill batches, few enough that a job in hand moves on; texts mostly wait for a language model."""
 
 
 def run_worker(settings: Settings) -> NoReturn:
@@ -48,7 +49,14 @@ def run_worker(settings: Settings) -> NoReturn:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
     store = model_store(settings)
+    models = _models(settings, store)
+    missing = sorted((models or frozenset()) - {model.name for model in store.installed()})
+    if missing:
+        # A download may take longer than a start.
+        start_beating(settings.alive_file)
+        _fetch(missing, store, stopping)
     writer = texts(settings, store)
+    recordings = blobs(settings)
     with database(settings) as engine:
         runtime = Runtime(
             RuntimeSettings(
@@ -60,7 +68,12 @@ def run_worker(settings: Settings) -> NoReturn:
                 max_audio_seconds=settings.max_audio_seconds,
                 diarize_timeout=settings.diarize_timeout,
             ),
-            Weights(store.catalog, store, Hardware(settings.device, settings.compute_type, settings.cpu_threads)),
+            Weights(
+                store.catalog,
+                store,
+                Hardware(settings.device, settings.compute_type, settings.cpu_threads),
+                settings.worker_models or (None,),
+            ),
             failed,
         )
         executor = WorkerExecutor(
@@ -69,21 +82,57 @@ def run_worker(settings: Settings) -> NoReturn:
             stages=SqlStages(engine),
             voices=SqlVoices(engine),
             roster=SqlRoster(engine),
-            blobs=FolderBlobs(settings.blob_dir),
+            blobs=recordings,
             runner=runtime,
             writer=writer,
             recordings=GuardedRecordings(settings),
             open_bell=lambda: SqlBell(engine),
-            limits={Lane.INTERACTIVE: INTERACTIVE_JOBS, Lane.BATCH: BATCH_JOBS, Lane.TEXT: TEXT_JOBS},
+            limits={lane: LIMITS[lane] for lane in settings.worker_lanes or Lane},
             retention=Retention(settings.keep_audio, settings.keep_results),
             dead_after=settings.dead_after,
+            canonical=lambda name: store.catalog.resolve(name).spec.name,
+            models=models,
         )
-        executor.start()
-        start_beating(settings.alive_file)
+        if not stopping.is_set():
+            executor.start()
+        if not missing:
+            start_beating(settings.alive_file)
         stopping.wait()
         executor.stop(settings.drain_seconds)
         runtime.close(settings.drain_seconds)
         writer.close()
+    _end(failures)
+
+
+def _models(settings: Settings, store: ModelStore) -> frozenset[str] | None:
+    """The models that this worker serves, by canonical name; None is any. Raises UnknownModel."""
+    if not settings.worker_models:
+        return None
+    return frozenset(store.catalog.resolve(name).spec.name for name in settings.worker_models)
+
+
+def _fetch(names: Sequence[str], store: ModelStore, stopping: threading.Event) -> None:
+    """Have the models that this worker is there for, before it takes jobs of them: without, it would only fail jobs.
+
+    Raises ModelUnavailable, ModelCorrupt, DiskFull.
+    """
+
+    def called_off(*_: object) -> None:
+        if stopping.is_set():
+            raise _Stopped
+
+    with contextlib.suppress(_Stopped):
+        for name in names:
+            log.info("fetching the model %s", name)
+            store.fetch(name, called_off)
+
+
+class _Stopped(Exception):
+    """The worker is told to stop before it has begun."""
+
+
+def _end(failures: Sequence[str]) -> NoReturn:
+    """Leave, with what went wrong."""
     for why in failures:
         log.error("%s", why)
     traces.close()

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A child process: all native code runs here, one request at a time, and dies here.
 
-``python -m harken.worker.child --fd N --parent PID --name NAME --natives MODULE``, started by
+``python -m harken.worker.child --fd N --parent PID --name NAME --natives MODULE --nice N``, started by
 :mod:`harken.worker.process`. It leaves when its pipe closes, and the kernel kills it when its parent dies. It keeps
 models and open recordings, and decides nothing.
 """
@@ -21,10 +21,11 @@ import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from harken.audio.remote import Remote, Stored
 from harken.errors import DiskFull, HarkenError
 from harken.model import Diarization, Options, Window, WindowResult
 from harken.models.parts import SpeakerFiles
@@ -33,6 +34,7 @@ from harken.worker.protocol import (
     Answer,
     Close,
     Diarize,
+    Grace,
     Hello,
     Load,
     ModelRef,
@@ -70,7 +72,7 @@ class _Audio(NamedTuple):
 class Hands:
     """Does what is asked, with what it has loaded and opened."""
 
-    def __init__(self, natives: str, tell: Callable[[Progress], None]) -> None:
+    def __init__(self, natives: str, tell: Callable[[Progress | Grace], None]) -> None:
         self._module = natives
         self._tell = tell
         self._models: dict[ModelRef, Recognizer] = {}
@@ -104,7 +106,7 @@ class Hands:
             case Close():
                 self._close(request.job)
             case Probe():
-                return self._natives.probe(request.path)
+                return self._natives.probe(self._opened(request.source))
             case Diarize():
                 return self._diarize(request)
             case Voiceprint():
@@ -163,7 +165,9 @@ class Hands:
             if planner.position == request.position:
                 return planner
         self._close(request.job)
-        planner = Planner(request.path, request.options, self._detector(request.detector), start=request.position)
+        planner = Planner(
+            self._opened(request.source), request.options, self._detector(request.detector), start=request.position
+        )
         self._open[request.job] = planner
         if len(self._open) > MAX_OPEN:
             self._close(next(iter(self._open)))
@@ -173,7 +177,7 @@ class Hands:
         from harken.pipeline import diarize  # noqa: PLC0415
 
         return diarize(
-            request.path,
+            self._opened(request.source),
             request.options,
             self._diarizer(request.models),
             voices=request.voices,
@@ -184,7 +188,7 @@ class Hands:
         from harken.diarize.voices import single  # noqa: PLC0415
         from harken.pipeline import diarize  # noqa: PLC0415
 
-        voice = single(diarize(request.path, Options(duration=HEARD), self._diarizer(request.models)))
+        voice = single(diarize(self._opened(request.source), Options(duration=HEARD), self._diarizer(request.models)))
         return voice.seconds, voice.centroid
 
     def _diarizer(self, models: SpeakerFiles) -> SpeakerDiarizer:
@@ -196,6 +200,10 @@ class Hands:
         if path not in self._detectors:
             self._detectors[path] = self._natives.detector(path)
         return self._detectors[path]
+
+    def _opened(self, source: Stored) -> Path | BinaryIO:
+        """What can be read. The time that a store takes is not the recording's fault."""
+        return source.open(lambda seconds: self._tell(Grace(seconds))) if isinstance(source, Remote) else source
 
     def _close(self, job: str) -> None:
         planner = self._open.pop(job, None)
@@ -221,9 +229,9 @@ def serve(connection: Connection, natives: str) -> None:
             except (EOFError, OSError):
                 os._exit(0)
 
-    def tell(progress: Progress) -> None:
+    def tell(news: Progress | Grace) -> None:
         with contextlib.suppress(OSError):
-            connection.send(progress)
+            connection.send(news)
 
     hands = Hands(natives, tell)
     threading.Thread(target=listen, daemon=True).start()
@@ -251,7 +259,9 @@ def main() -> None:
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--name", required=True)
     parser.add_argument("--natives", required=True)
+    parser.add_argument("--nice", type=int, default=0)
     arguments = parser.parse_args()
+    os.nice(arguments.nice)
     die_with_parent(arguments.parent)
     name_process(arguments.name)
     # A Ctrl-C or a service manager's stop reaches the whole group: the parent decides when a child goes.

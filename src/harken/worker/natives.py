@@ -17,6 +17,7 @@ from harken.worker.protocol import ModelRef
 
 if TYPE_CHECKING:
     from harken.asr.engine import Recognizer
+    from harken.audio.probe import Source
     from harken.audio.vad import SpeechDetector
     from harken.model import MediaInfo
     from harken.pipeline import SpeakerDiarizer
@@ -42,11 +43,11 @@ def detector(path: Path) -> SpeechDetector:
     return SileroDetector(path)
 
 
-def probe(path: Path) -> MediaInfo:
+def probe(source: Source) -> MediaInfo:
     """Read a recording's headers. Raises MediaError."""
     from harken.audio.probe import probe as read_headers
 
-    return read_headers(path)
+    return read_headers(source)
 
 
 def diarizer(models: SpeakerFiles) -> SpeakerDiarizer:

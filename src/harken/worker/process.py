@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import Pipe
 
-from harken.worker.protocol import Answer, Hello, Progress, Refusal, Request
+from harken.worker.protocol import Answer, Grace, Hello, Progress, Refusal, Request
 
 START_SECONDS = 60.0
 """How long a child may take to say hello."""
@@ -48,6 +48,8 @@ class ChildSettings:
     """What native libraries are told that they may use."""
     natives: str = "harken.worker.natives"
     """The module with the native code."""
+    nice: int = 0
+    """By how much it steps back for other processes that want the same core."""
     kept: int = 2**20
     """Bytes of freed memory that it may keep for what it does next; giving all back costs recognisers a third more."""
 
@@ -66,6 +68,7 @@ class Child:
                 [
                     sys.executable, "-m", "harken.worker.child", "--fd", str(theirs.fileno()),
                     "--parent", str(os.getpid()), "--name", settings.name, "--natives", settings.natives,
+                    "--nice", str(settings.nice),
                 ],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
@@ -113,8 +116,10 @@ class Child:
         try:
             if request is not None:
                 self._connection.send(request)
-            while isinstance(reply := self._connection.recv(), Progress):
-                if on_progress is not None:
+            while isinstance(reply := self._connection.recv(), (Progress, Grace)):
+                if isinstance(reply, Grace):
+                    self._spare(reply.seconds)
+                elif on_progress is not None:
                     on_progress(reply.done)
             return reply
         except (EOFError, OSError) as error:
@@ -144,6 +149,11 @@ class Child:
         except subprocess.TimeoutExpired:
             self.kill()
             self._process.wait()
+
+    def _spare(self, seconds: float) -> None:
+        with self._lock:
+            if self._deadline is not None:
+                self._deadline += seconds
 
     def _how(self) -> str:
         try:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harken.asr.engine import Context
+from harken.audio.remote import Stored
 from harken.errors import HarkenError, by_code
 from harken.model import KnownVoice, Options, Window
 from harken.models.parts import SpeakerFiles
@@ -82,7 +83,7 @@ class Plan:
     """
 
     job: str
-    path: Path
+    source: Stored
     options: Options
     detector: Path
     position: float
@@ -114,7 +115,7 @@ class Close:
 class Probe:
     """Read a recording's headers. Answer: a MediaInfo."""
 
-    path: Path
+    source: Stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ class Diarize:
     """Find out who speaks. Answer: a Diarization, after some :class:`Progress`."""
 
     models: SpeakerFiles
-    path: Path
+    source: Stored
     options: Options
     voices: tuple[KnownVoice, ...]
 
@@ -132,7 +133,7 @@ class Voiceprint:
     """Learn the voice of a recording of one speaker. Answer: seconds of speech, and the centroid."""
 
     models: SpeakerFiles
-    path: Path
+    source: Stored
 
 
 Request = Load | Unload | Recognise | Prepare | Plan | Close | Probe | Diarize | Voiceprint
@@ -150,6 +151,13 @@ class Progress:
     """How far a request is, 0 to 1; its answer comes later."""
 
     done: float
+
+
+@dataclass(frozen=True, slots=True)
+class Grace:
+    """A request waits for the store of recordings: it has ``seconds`` more, or fewer again, that do not count."""
+
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from harken.audio.remote import Stored
 from harken.errors import CorruptMedia, HarkenError, RecogniserCrashed, WorkerUnavailable
 from harken.model import Lane
 from harken.worker.crew import Crew
@@ -40,6 +41,10 @@ _LOYALTY = 2.0
 """Seconds that a recording waits for the child that has it open, while that one is busy with another."""
 _SPARE = 1.0
 """Seconds that anything waits for a child that is prepared, before one that is not has to do it."""
+_SPARE_WAITED = 0.1
+"""The same for what somebody waits for."""
+_RESERVED = 5.0
+"""Seconds that a chapter nobody waits for leaves the last child that is free to what somebody waits for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,9 @@ class Readers:
         self._waiting: list[_Errand] = []
         self._open: dict[str, Child] = {}
         self._prepared: set[Child] = set()
+        self._size = size
+        self._long = 0
+        """Children that plan a chapter nobody waits for."""
         self._closed = False
         self.crew: Crew[_Errand] = Crew(size, child, self, self._not_started)
 
@@ -85,12 +93,12 @@ class Readers:
         """Plan a chapter. The future raises MediaError, RecogniserCrashed, DiskFull or WorkerUnavailable."""
         return cast("Future[Planned]", self._add(request, lane).future)
 
-    def probe(self, path: Path) -> MediaInfo:
+    def probe(self, source: Stored) -> MediaInfo:
         """Read a recording's headers; waits, though not for children that cannot be started.
 
-        Raises MediaError, WorkerUnavailable.
+        Raises MediaError, StorageUnavailable, WorkerUnavailable.
         """
-        errand = self._add(Probe(path), Lane.INTERACTIVE)
+        errand = self._add(Probe(source), Lane.INTERACTIVE)
         if self.crew.failure is not None:
             self._refuse_probes(self.crew.failure)
         try:
@@ -147,6 +155,7 @@ class Readers:
                     errand = min(mine, key=lambda item: (item.lane is Lane.BATCH, item.since))
                     self._waiting.remove(errand)
                     self._prepared.add(child)
+                    self._long += errand.lane is Lane.BATCH
                     if isinstance(errand.request, Plan):
                         self._open[errand.request.job] = child
                     elif isinstance(errand.request, Close):
@@ -155,7 +164,7 @@ class Readers:
                 left = end - time.monotonic()
                 if left <= 0:
                     break
-                self._changed.wait(min(left, _SPARE) if self._waiting else left)
+                self._changed.wait(min(left, _SPARE_WAITED) if self._waiting else left)
             return None
 
     def do(self, child: Child, work: _Errand) -> None:
@@ -177,7 +186,10 @@ class Readers:
             self._prepared.discard(child)
             for job in [job for job, owner in self._open.items() if owner is child]:
                 del self._open[job]
-            if work is None or isinstance(work.request, Close):
+            if work is None:
+                return
+            self._left(work)
+            if isinstance(work.request, Close):
                 return
             again = replace(work, deaths=work.deaths + 1)
             once = death.hung and isinstance(work.request, Probe)
@@ -224,16 +236,24 @@ class Readers:
     def _suits(self, errand: _Errand, child: Child) -> bool:
         owner = None if errand.job is None else self._open.get(errand.job)
         waited = time.monotonic() - errand.since
+        if errand.lane is Lane.BATCH and 0 < self._size - 1 <= self._long and waited <= _RESERVED:
+            return False
         if owner is None and self._prepared and child not in self._prepared:
-            return waited > _SPARE
+            return waited > (_SPARE if errand.lane is Lane.BATCH else _SPARE_WAITED)
         if owner is None or owner is child:
             return True
         return isinstance(errand.request, Plan) and waited > _LOYALTY
 
     def _ended(self, errand: _Errand, *, done: bool) -> None:
-        if done and isinstance(errand.request, Plan):
-            with self._changed:
+        with self._changed:
+            self._left(errand)
+            if done and isinstance(errand.request, Plan):
                 self._open.pop(errand.request.job, None)
+
+    def _left(self, errand: _Errand) -> None:
+        if errand.lane is Lane.BATCH:
+            self._long -= 1
+            self._changed.notify_all()
 
 
 def _fail(errand: _Errand, error: HarkenError) -> None:

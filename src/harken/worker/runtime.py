@@ -12,17 +12,19 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from harken.audio.remote import Stored
 from harken.errors import HarkenError, JobCancelled, WorkerUnavailable
 from harken.model import Diarization, Job, KnownVoice, Options, WindowResult
 from harken.pipeline import advance, chapter_limit, check_duration
 from harken.pipeline.cursor import Cursor
 from harken.ports import ChapterDone
 from harken.telemetry.work import of_chapter
+from harken.worker.holdings import Holdings
 from harken.worker.process import ChildSettings
 from harken.worker.protocol import Diarize, Plan, Planned
 from harken.worker.readers import Readers
@@ -34,6 +36,9 @@ from harken.worker.weights import Weights
 
 READERS = 2
 """Children that decode: what they do is a twentieth of the work, and one may be held up by a bad recording."""
+NICE = 10
+"""How much children that recognise and tell voices apart step back: whoever answers callers, or hears what somebody
+waits for, has the core at once, and they have all that is left. Those that read recordings step back by half of it."""
 _FORGOTTEN = 300.0
 """Seconds after which a job that did not go on is taken for one that never will."""
 
@@ -111,27 +116,27 @@ class Runtime:
         self._ahead: dict[str, _Plan] = {}
         self._files = 0
         self._scratch = Scratch(settings.scratch)
-        model, detector = weights.here()
+        models, detector = weights.here()
         self._recognisers = Recognisers(
             RecogniserSettings(
                 children=settings.children,
-                child=ChildSettings("harken-engine", settings.threads, settings.natives, kept=2**27),
+                child=ChildSettings("harken-engine", settings.threads, settings.natives, NICE, kept=2**27),
                 batch_size=settings.batch_size,
                 window_timeout=settings.window_timeout,
             ),
             on_failure,
-            preload=model,
+            preload=models,
         )
         self._readers = Readers(
             READERS,
-            ChildSettings("harken-reader", 1, settings.natives),
+            ChildSettings("harken-reader", 1, settings.natives, NICE // 2),
             on_failure,
             plan_timeout=settings.window_timeout,
             detector=detector,
         )
 
         # What they do costs about as much as recognition does, or less.
-        speakers = ChildSettings("harken-speakers", 1, settings.natives)
+        speakers = ChildSettings("harken-speakers", 1, settings.natives, NICE)
         self._speakers = Speakers(max(1, settings.children // 2), speakers)
 
     def wait_ready(self, timeout: float = 120.0) -> None:
@@ -145,10 +150,15 @@ class Runtime:
         """Why children cannot be started, while that is so."""
         return self._recognisers.crew.failure or self._readers.crew.failure
 
+    @property
+    def holdings(self) -> Holdings:
+        """The models in the memory of the children that recognise."""
+        return self._recognisers.holdings
+
     def pids(self) -> dict[str, list[int]]:
         """Process ids of the children: those that recognise, those that read, and those that tell voices apart."""
         return {
-            "engines": self._recognisers.crew.pids(),
+            "engines": self._recognisers.pids(),
             "readers": self._readers.crew.pids(),
             "speakers": self._speakers.crew.pids(),
         }
@@ -156,7 +166,7 @@ class Runtime:
     def run_chapter(
         self,
         job: Job,
-        path: Path,
+        source: Stored,
         cursor: Cursor,
         saved: Mapping[int, WindowResult],
         on_results: OnResults,
@@ -169,7 +179,7 @@ class Runtime:
             self._busy.add(job.id)
         finished = False
         try:
-            done = self._chapter(job, path, cursor, saved, on_results, cancelled)
+            done = self._chapter(job, source, cursor, saved, on_results, cancelled)
             finished = done.cursor.done
             return done
         except BaseException:
@@ -185,7 +195,7 @@ class Runtime:
     def diarize(
         self,
         job: Job,
-        path: Path,
+        source: Stored,
         options: Options,
         voices: Sequence[KnownVoice],
         on_progress: Callable[[float], None],
@@ -200,7 +210,7 @@ class Runtime:
         models = self._weights.speakers(gone, POLL)
         seconds = job.duration or self._settings.max_audio_seconds
         timeout = self._settings.window_timeout + seconds * self._settings.diarize_timeout
-        request = Diarize(models, path, options, tuple(voices))
+        request = Diarize(models, source, options, tuple(voices))
         return self._speakers.diarize(request, timeout, job.lane, job.owner, on_progress, gone)
 
     def release(self, job_id: str) -> None:
@@ -227,7 +237,7 @@ class Runtime:
     def _chapter(
         self,
         job: Job,
-        path: Path,
+        source: Stored,
         cursor: Cursor,
         saved: Mapping[int, WindowResult],
         on_results: OnResults,
@@ -239,13 +249,13 @@ class Runtime:
 
         model = self._weights.model(job.options, gone, POLL)
         detector = self._weights.detector(gone, POLL)
-        plan = self._planned(job, path, detector, cursor)
+        plan = self._planned(job, source, detector, cursor)
         try:
             chapter = _wait(plan.future, gone)
             check_duration(chapter.decoded, self._settings.max_audio_seconds)
             if not chapter.done:
                 later = replace(cursor, position=chapter.position, index=cursor.index + len(chapter.windows))
-                ahead = self._plan(job, path, detector, later)
+                ahead = self._plan(job, source, detector, later)
                 with self._lock:
                     self._ahead[job.id] = ahead
             inbox = _Inbox()
@@ -293,7 +303,7 @@ class Runtime:
         self._check_stopping()
         return results
 
-    def _planned(self, job: Job, path: Path, detector: Path, cursor: Cursor) -> _Plan:
+    def _planned(self, job: Job, source: Stored, detector: Path, cursor: Cursor) -> _Plan:
         """The plan that was made ahead, when it is the one for ``cursor``; else a new one."""
         with self._lock:
             ahead = self._ahead.pop(job.id, None)
@@ -301,14 +311,14 @@ class Runtime:
             if (ahead.position, ahead.limit) == (cursor.position, chapter_limit(cursor, job.options)):
                 return ahead
             ahead.drop()
-        return self._plan(job, path, detector, cursor)
+        return self._plan(job, source, detector, cursor)
 
-    def _plan(self, job: Job, path: Path, detector: Path, cursor: Cursor) -> _Plan:
+    def _plan(self, job: Job, source: Stored, detector: Path, cursor: Cursor) -> _Plan:
         with self._lock:
             self._files += 1
             file = self._scratch.path / f"{self._files}.f32"
         limit = chapter_limit(cursor, job.options)
-        request = Plan(job.id, path, job.options, detector, cursor.position, limit, file)
+        request = Plan(job.id, source, job.options, detector, cursor.position, limit, file)
         future = self._readers.plan(request, job.lane)
         note_plan(future, of_chapter(job, cursor.index))
         return _Plan(time.monotonic(), cursor.position, limit, file, future)
@@ -330,6 +340,9 @@ def _wait(future: Future[Planned], gone: Callable[[], bool]) -> Planned:
     while True:
         try:
             return future.result(POLL)
+        except ZeroDivisionError:
+            # Somebody else here had the job before, lost it while this worker was taken for dead, and now let go of it.
+            raise WorkerUnavailable("the recording was let go of while it was planned; it is planned again") from None
         except NotYet:
             if future.done():
                 raise

@@ -14,9 +14,9 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
-from pathlib import Path
 from typing import cast
 
+from harken.audio.remote import Stored
 from harken.errors import CorruptMedia, HarkenError, JobCancelled, RecogniserCrashed, WorkerUnavailable
 from harken.model import Diarization, Lane
 from harken.models.parts import SpeakerFiles
@@ -80,12 +80,12 @@ class Speakers:
         """
         return cast("Diarization", self._ask(_Errand(request, timeout), lane, owner, on_progress, cancelled))
 
-    def voiceprint(self, path: Path, models: SpeakerFiles) -> tuple[float, tuple[float, ...]]:
+    def voiceprint(self, source: Stored, models: SpeakerFiles) -> tuple[float, tuple[float, ...]]:
         """Seconds of speech in a recording of one speaker, and the voice.
 
         Raises UnusableVoice, MediaError, ModelError, WorkerUnavailable.
         """
-        errand = _Errand(Voiceprint(models, path), VOICEPRINT_SECONDS)
+        errand = _Errand(Voiceprint(models, source), VOICEPRINT_SECONDS)
         end = time.monotonic() + ANSWER_SECONDS
 
         def late() -> bool:

@@ -46,7 +46,7 @@ def router(desk: Desk) -> APIRouter:
             _check(desk, asked.options, desk.caller(request))
             return asked
 
-        async with desk.spool.receive(request, check=ask) as (form, upload):
+        async with desk.uploads.receive(request, check=ask) as (form, upload):
             asked = await desk.call(ask, form)
             job = await desk.submit(
                 request, upload, asked.options, waits=asked.waits, warnings=asked.warnings, keep=KEPT

@@ -41,7 +41,7 @@ def add(routes: APIRouter, desk: Desk) -> None:
         def ask(form: Form) -> Ask:
             return _checked(request, desk, read(Fields(form.fields), form.ignored))
 
-        async with desk.spool.receive(request, check=ask) as (form, upload):
+        async with desk.uploads.receive(request, check=ask) as (form, upload):
             asked = await desk.call(ask, form)
             job = await desk.submit(
                 request,

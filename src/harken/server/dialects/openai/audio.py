@@ -66,7 +66,7 @@ async def submit(request: Request, desk: Desk, task: Task, *, waits: bool) -> tu
         ask(form)
 
     long = {speakers.REFERENCES: speakers.REFERENCE_BYTES}
-    async with desk.spool.receive(request, check=early, long=long) as (form, upload):
+    async with desk.uploads.receive(request, check=early, long=long) as (form, upload):
         asked = await desk.call(ask, form)
         options = await speakers.known(request, desk, asked.speakers, asked.options)
         job = await desk.submit(

@@ -122,9 +122,9 @@ def _voices(desk: Desk, names: tuple[str, ...], references: tuple[bytes, ...]) -
 
 def _centroid(desk: Desk, number: int, content: bytes) -> tuple[float, ...]:
     try:
-        with desk.spool.holding(content) as path:
-            _check_length(desk.service.probe(path).duration)
-            return desk.service.voiceprint(path)[1]
+        with desk.uploads.holding(content) as source:
+            _check_length(desk.service.probe(source).duration)
+            return desk.service.voiceprint(source)[1]
     except (MediaError, UnusableVoice) as error:
         raise InvalidOption(f"{REFERENCES}[], number {number}: {error.message}", param=f"{REFERENCES}[]") from error
 

@@ -39,13 +39,13 @@ def add(routes: APIRouter, desk: Desk) -> None:
         responses=schema.responses(schema.ENROLLED, schema.UPLOAD_ERRORS, schema.VOICE_CONFLICT),
     )
     async def enrol(request: Request) -> JSONResponse:
-        async with desk.spool.receive(request, check=_checked) as (form, upload):
+        async with desk.uploads.receive(request, check=_checked) as (form, upload):
             name = _checked(form)
             if name is None:
                 raise InvalidOption("the form has no field named 'name': whose voice is it?", param="name")
 
             def learn() -> Voice:
-                return desk.service.enrol(name, upload.path, desk.caller(request))
+                return desk.service.enrol(name, upload.source, desk.caller(request))
 
             return JSONResponse(voice_shape(await desk.learn(learn)), status_code=201)
 

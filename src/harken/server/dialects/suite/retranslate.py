@@ -50,7 +50,7 @@ def add(routes: APIRouter, desk: Desk) -> None:
         responses=schema.responses(text_schema.HEARD, schema.UPLOAD_ERRORS, text_schema.WAIT_ERRORS),
     )
     async def segment(request: Request) -> JSONResponse:
-        async with desk.spool.receive(
+        async with desk.uploads.receive(
             request, check=lambda form: desk.service.check(_read(Fields(form.fields)).options, desk.caller(request))
         ) as (told, upload):
             asked = _read(Fields(told.fields), told.ignored)

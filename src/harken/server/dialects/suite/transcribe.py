@@ -45,7 +45,7 @@ def add(routes: APIRouter, desk: Desk, installed: Callable[[], Collection[str]])
         responses=schema.responses(schema.STARTED, schema.UPLOAD_ERRORS),
     )
     async def start(request: Request) -> JSONResponse:
-        async with desk.spool.receive(
+        async with desk.uploads.receive(
             request, check=lambda form: desk.service.check(_read(form)[0], desk.caller(request))
         ) as (
             told,
