@@ -415,6 +415,7 @@ def test_the_same_request_again(http: httpx.Client, server: Running, recording: 
     ended(http, first["id"])
     assert send(recording).json() == {**first, "status": "completed"}
     assert refused(send(recording, language="de")) == (422, "idempotency_conflict")
+    assert refused(send(recording, timestamps="false")) == (422, "idempotency_conflict")
     for url, expected in (("https://a.com/1.mp3", 202), ("https://a.com/1.mp3", 202), ("https://a.com/2.mp3", 422)):
         answer = http.post(TRANSCRIBE + "url/", json={"url": url}, headers={"Idempotency-Key": "two"})
         assert answer.status_code == expected

@@ -193,6 +193,7 @@ def test_idempotency(http: httpx.Client, server: Running, recording: bytes) -> N
     assert first.json()["id"] == again.json()["id"]
     assert len(server.backend.submissions) == 1
     assert code(post(JOBS, "k", model="base")) == (422, "idempotency_conflict")
+    assert code(post(JOBS, "k", model="tiny", response_format="srt")) == (422, "idempotency_conflict")
     assert post(JOBS, "other", model="tiny").json()["id"] != first.json()["id"]
     ended(http, first.json()["id"])
     waited = post("/v1/audio/transcriptions", "k", model="tiny")

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from harken.model import Options, TextTask, Transcript, plain
@@ -20,6 +21,11 @@ def of_recording(sha256: str, options: Options, references: tuple[str, ...] = ()
     default = plain(Options())
     changed = {name: asked[name] for name in asked if asked[name] != default[name]}
     return _digest([sha256, changed] if webhook is None else [sha256, changed, webhook])
+
+
+def of_request(fingerprint: str, view: Mapping[str, Any], keep: float | None) -> str:
+    """Of all that a dialect was asked, what is to be done and how it is to be told and kept."""
+    return _digest([fingerprint, dict(view), keep]) if view or keep is not None else fingerprint
 
 
 def of_transcript(transcript: Transcript, task: TextTask) -> str:
