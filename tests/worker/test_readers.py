@@ -5,14 +5,16 @@ from __future__ import annotations
 
 import os
 import signal
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from tests.worker.conftest import eventually, seam
 
 from harken.errors import CorruptMedia, WorkerUnavailable
+from harken.model import Lane, Options
 from harken.worker.process import ChildSettings
+from harken.worker.protocol import Plan, Planned
 from harken.worker.readers import Readers
 
 
@@ -61,7 +63,7 @@ def test_headers_that_take_too_long_are_given_up(tmp_path: Path, monkeypatch: py
 def test_a_second_child_takes_no_memory_for_decoders_until_the_first_is_held_up(
     tmp_path: Path, beckett_wav: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("harken.worker.readers._SPARE", 600.0)
+    monkeypatch.setattr("harken.worker.readers._SPARE_WAITED", 600.0)
     readers = Readers(2, ChildSettings("harken-probe"), pytest.fail)
     try:
         assert eventually(lambda: len(readers.crew.pids()) == 2)
@@ -72,7 +74,7 @@ def test_a_second_child_takes_no_memory_for_decoders_until_the_first_is_held_up(
         with ThreadPoolExecutor(1) as threads:
             hung = threads.submit(readers.probe, tmp_path / "hanging")
             assert eventually(lambda: not readers._waiting)
-            monkeypatch.setattr("harken.worker.readers._SPARE", 0.0)
+            monkeypatch.setattr("harken.worker.readers._SPARE_WAITED", 0.0)
             assert readers.probe(beckett_wav).channels == 1
             assert [_decodes(pid) for pid in readers.crew.pids()] == [True, True]
             readers.close()
@@ -80,6 +82,30 @@ def test_a_second_child_takes_no_memory_for_decoders_until_the_first_is_held_up(
                 hung.result(60)
     finally:
         readers.close()
+
+
+def test_chapters_that_nobody_waits_for_leave_one_child_to_the_others(
+    tmp_path: Path, beckett_wav: Path, vad_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harken.worker.readers._RESERVED", 600.0)
+    readers = Readers(2, ChildSettings("harken-reader"), pytest.fail)
+
+    def plan(path: Path) -> Future[Planned]:
+        return readers.plan(Plan(path.name, path, Options(), vad_model, 0.0, 1, tmp_path / "samples"), Lane.BATCH)
+
+    try:
+        os.mkfifo(tmp_path / "hanging")
+        hung = plan(tmp_path / "hanging")
+        assert eventually(lambda: not readers._waiting)
+        second = plan(beckett_wav)
+        assert readers.probe(beckett_wav).channels == 1
+        assert not second.done()
+        monkeypatch.setattr("harken.worker.readers._RESERVED", 0.0)
+        assert second.result(60).windows, "yet it is not held up for ever"
+    finally:
+        readers.close()
+    with pytest.raises(WorkerUnavailable, match="stopping"):
+        hung.result(60)
 
 
 def test_where_the_prepared_child_dies_another_is_prepared(beckett_wav: Path) -> None:

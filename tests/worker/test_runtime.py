@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from tests.worker.conftest import ENGLISH, Heard, InThread, MakeRig, Rig
+from tests.worker.conftest import ENGLISH, Heard, InThread, MakeRig, Pcm, Rig, eventually, write
 
 from harken.errors import AudioTooLong, JobCancelled, ModelUnavailable, NotMedia, WorkerUnavailable
 from harken.model import Job, JobState, Lane, WindowResult
@@ -61,6 +62,27 @@ def test_a_short_clip_does_not_wait_for_a_long_file(make_rig: MakeRig, recording
     assert short.chapters == 1
     assert long.running
     long.result()
+
+
+def test_a_clip_is_heard_beside_a_batch_that_nobody_waits_for(
+    make_rig: MakeRig, clip: Path, clips: dict[str, Pcm], tmp_path: Path
+) -> None:
+    rig = make_rig()
+    [engine] = rig.engines()
+    cancelled = threading.Event()
+    # The mark has the only child hang in it.
+    marked = clips["beckett"].copy()
+    marked[0] = 32_767
+    hanging = write(tmp_path / "hanging.wav", marked)
+    long = InThread(lambda: rig.run(hanging, "long", ENGLISH.but(prompt="hang"), cancelled=cancelled.is_set))
+    assert eventually(lambda: rig.runtime._recognisers._scheduler._long == 1)
+    assert rig.run(clip, "short", ENGLISH, owner="another", lane=Lane.INTERACTIVE).text
+    assert long.running
+    [_, express] = rig.engines()
+    assert os.getpriority(os.PRIO_PROCESS, engine) > os.getpriority(os.PRIO_PROCESS, express)
+    cancelled.set()
+    with pytest.raises(JobCancelled):
+        long.result()
 
 
 def test_a_cancelled_job_ends_within_a_window(make_rig: MakeRig, recording: Path, clip: Path) -> None:

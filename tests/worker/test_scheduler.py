@@ -163,6 +163,45 @@ def test_a_job_runs_in_no_more_batches_than_it_may() -> None:
     assert len(scheduler.take(1)) == 1
 
 
+@given(tasks, st.integers(1, 9))
+def test_who_takes_one_lane_only_is_given_no_other_and_leaves_the_rest(added: list[Task[int]], limit: int) -> None:
+    scheduler: Scheduler[int] = Scheduler()
+    scheduler.add(added)
+    taken = []
+    while batch := scheduler.take(limit, only=Lane.INTERACTIVE):
+        taken.extend(batch)
+        scheduler.finished(batch)
+    assert sorted(task.item for task in taken) == sorted(task.item for task in added if task.lane is Lane.INTERACTIVE)
+    assert {task.lane for batch in _drain(scheduler, limit) for task in batch} <= {Lane.BATCH}
+    assert len(scheduler) == 0
+
+
+def test_what_somebody_waits_for_is_held_up_only_behind_a_batch_that_nobody_waits_for() -> None:
+    scheduler: Scheduler[int] = Scheduler()
+    scheduler.add([_task(lane=Lane.INTERACTIVE, job="first"), _task(lane=Lane.INTERACTIVE, job="second", key="k2")])
+    first = scheduler.take(1)
+    assert not scheduler.held_up(0.0, 0.0), "it waits behind its like"
+    scheduler.finished(first)
+    scheduler.finished(scheduler.take(1))
+    scheduler.add([_task(job="long"), _task(job="later")])
+    long = scheduler.take(1)
+    assert not scheduler.held_up(0.0, 0.0), "nobody waits for what waits"
+    scheduler.add([_task(lane=Lane.INTERACTIVE, job="short")])
+    assert scheduler.held_up(0.0, 0.0)
+    scheduler.finished(long)
+    assert not scheduler.held_up(0.0, 0.0), "who was busy with the batch can take it"
+
+
+def test_who_takes_one_lane_only_does_not_make_the_batches_of_others_smaller() -> None:
+    scheduler: Scheduler[int] = Scheduler()
+    waiting = threading.Thread(target=lambda: scheduler.take(4, timeout=30, only=Lane.INTERACTIVE))
+    waiting.start()
+    scheduler.add(_task() for _ in range(4))
+    assert len(scheduler.take(4)) == 4
+    scheduler.close()
+    waiting.join(30)
+
+
 def test_a_retry_goes_before_the_jobs_other_windows() -> None:
     scheduler: Scheduler[int] = Scheduler()
     first, second, third = (_task(key=f"k{number}") for number in range(3))

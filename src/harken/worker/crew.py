@@ -128,6 +128,7 @@ class Crew(Generic[W]):
                         work = None
                         worked = time.monotonic()
                     elif self._on_call is not None and time.monotonic() - worked > self._on_call.idle:
+                        self._work.lost(child, None, ChildDied("it had nothing to do"))
                         break
                     else:
                         child.check()

@@ -8,7 +8,6 @@ Knows no chapters: each window carries where its end is to be told.
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -16,9 +15,10 @@ from typing import Protocol
 from harken.asr.engine import Context, batch_key, heard_seconds
 from harken.errors import HarkenError, RecogniserCrashed, WorkerUnavailable
 from harken.model import Lane, Options, WindowResult
-from harken.worker.crew import Crew
+from harken.worker.crew import Crew, OnCall
+from harken.worker.holdings import Holdings
 from harken.worker.process import Child, ChildDied, ChildSettings
-from harken.worker.protocol import Load, ModelRef, Recognise, StoredWindow, Unload
+from harken.worker.protocol import ModelRef, Recognise, StoredWindow
 from harken.worker.scheduler import Scheduler, Task
 from harken.worker.tracing import recognising
 
@@ -26,10 +26,16 @@ log = logging.getLogger(__name__)
 
 BATCH_SECONDS = 80.0
 """Audio in a batch of several windows at most. It bounds a child's memory, since what the decoder attends to grows with
-it, and how long a short recording waits for the batch in hand. Longer batches are hardly faster."""
+it. Longer batches are hardly faster."""
 
-LOAD_SECONDS = 600.0
-"""How long a model may take to load."""
+HELD_UP = 0.2
+"""Seconds that somebody's window waits behind batches that nobody waits for, until a child is started beside them."""
+
+EXPRESS_IDLE = 600.0
+"""Seconds without such a window after which that child leaves, and gives its memory back."""
+
+EXPRESS_SHARE = 4
+"""Children for each of these: the others go on with what nobody waits for, on the same cores but with less right."""
 
 Outcome = WindowResult | HarkenError
 """What became of a window."""
@@ -79,13 +85,19 @@ class Recognisers:
     """The children that recognise, and the windows that wait for them."""
 
     def __init__(
-        self, settings: RecogniserSettings, on_failure: Callable[[str], None], preload: ModelRef | None = None
+        self, settings: RecogniserSettings, on_failure: Callable[[str], None], preload: Sequence[ModelRef] = ()
     ) -> None:
         self._settings = settings
-        self._preload = preload
         self._scheduler: Scheduler[Order] = Scheduler()
-        self._loaded: dict[Child, OrderedDict[str, ModelRef]] = {}
+        self.holdings = Holdings(settings.max_models, preload)
         self.crew: Crew[list[Task[Order]]] = Crew(settings.children, settings.child, self, on_failure)
+        self._express: Crew[list[Task[Order]]] = Crew(
+            max(1, settings.children // EXPRESS_SHARE),
+            replace(settings.child, name=f"{settings.child.name}-express", nice=0),
+            _Express(self),
+            log.warning,
+            OnCall(lambda timeout, _: self._scheduler.held_up(HELD_UP, timeout), EXPRESS_IDLE),
+        )
 
     def submit(self, lane: Lane, caller: str, job: str, orders: Sequence[Order]) -> None:
         """Have windows recognised in their turn."""
@@ -111,25 +123,28 @@ class Recognisers:
         """Stop the children; windows that they have in hand are told to fail."""
         self._scheduler.close()
         self.crew.close()
+        self._express.close()
+
+    def pids(self) -> list[int]:
+        """Process ids of the children."""
+        return [*self.crew.pids(), *self._express.pids()]
 
     def begin(self, child: Child) -> None:
-        """Load the model that most will ask for."""
-        self._loaded[child] = OrderedDict()
-        if self._preload is not None:
-            try:
-                self._load(child, self._preload)
-            except HarkenError as error:
-                log.warning("the default model is not loaded ahead: %s", error.message)
+        """Load what most will ask for. Raises ChildDied."""
+        self.holdings.begin(child)
 
-    def take(self, child: Child, timeout: float) -> list[Task[Order]] | None:
-        """The next batch."""
-        return self._scheduler.take(self._settings.batch_size, self._loaded[child].keys(), timeout) or None
+    def take(self, child: Child, timeout: float, only: Lane | None = None) -> list[Task[Order]] | None:
+        """The next batch, after what an administrator ordered. Raises ChildDied."""
+        self.holdings.obey(child)
+        return self._scheduler.take(self._settings.batch_size, self.holdings.keys(child), timeout, only=only) or None
 
     def do(self, child: Child, work: list[Task[Order]]) -> None:
         """Recognise a batch and tell its results."""
         first = work[0].item
         try:
-            self._load(child, first.model)
+            self.holdings.need(child, first.model)
+            for task in work:
+                log.debug("recognising window %d", task.item.index, extra={"job_id": task.job})
             request = Recognise(first.model, tuple(task.item.stored for task in work), first.options, first.context)
             windows = [(task.item.index, task.item.stored, task.item.trace) for task in work]
             with recognising(windows, first.model.folder.name, child.pid):
@@ -144,7 +159,7 @@ class Recognisers:
 
     def lost(self, child: Child, work: list[Task[Order]] | None, death: ChildDied) -> None:
         """Try the windows of a lost batch once more, each alone."""
-        self._loaded.pop(child, None)
+        self.holdings.forget(child)
         if work is None:
             return
         self._scheduler.finished(work)
@@ -177,12 +192,21 @@ class Recognisers:
         if task.item.listener.wanted:
             self._scheduler.add([replace(task, key=f"{task.job} {task.item.index} alone")], first=True)
 
-    def _load(self, child: Child, model: ModelRef) -> None:
-        loaded = self._loaded[child]
-        if model.key not in loaded:
-            while len(loaded) >= self._settings.max_models:
-                _, oldest = loaded.popitem(last=False)
-                child.ask(Unload(oldest), LOAD_SECONDS)
-            child.ask(Load(model), LOAD_SECONDS)
-            loaded[model.key] = model
-        loaded.move_to_end(model.key)
+
+class _Express:
+    """The work of a child that hears nothing but what somebody waits for."""
+
+    def __init__(self, recognisers: Recognisers) -> None:
+        self._recognisers = recognisers
+
+    def begin(self, child: Child) -> None:
+        self._recognisers.begin(child)
+
+    def take(self, child: Child, timeout: float) -> list[Task[Order]] | None:
+        return self._recognisers.take(child, timeout, Lane.INTERACTIVE)
+
+    def do(self, child: Child, work: list[Task[Order]]) -> None:
+        self._recognisers.do(child, work)
+
+    def lost(self, child: Child, work: list[Task[Order]] | None, death: ChildDied) -> None:
+        self._recognisers.lost(child, work, death)

@@ -61,6 +61,8 @@ class Scheduler(Generic[T]):
         self._running: Counter[str] = Counter()
         self._passed: Counter[str] = Counter()
         self._streak = 0
+        self._long = 0
+        """Batches that run and were led by the batch lane."""
         self._size = 0
         self._takers = 0
         self._closed = False
@@ -85,11 +87,14 @@ class Scheduler(Generic[T]):
             self._size += len(added)
             self._changed.notify_all()
 
-    def take(self, limit: int, loaded: Collection[str] = (), timeout: float = 0.0) -> list[Task[T]]:
+    def take(
+        self, limit: int, loaded: Collection[str] = (), timeout: float = 0.0, *, only: Lane | None = None
+    ) -> list[Task[T]]:
         """The next batch: 1 to ``limit`` windows of one model and key; none when nothing may run within ``timeout``.
 
         When several threads wait for batches and there is less than enough for all, they share it.
-        A model in ``loaded`` is preferred, within the caller's turns and :data:`PATIENCE`. Each batch must be given to
+        A model in ``loaded`` is preferred, within the caller's turns and :data:`PATIENCE`. With ``only``, batches are
+        led by that lane alone, and it is not counted among those who take turns. Each batch must be given to
         :meth:`finished` in the end.
         """
         with self._changed:
@@ -97,18 +102,20 @@ class Scheduler(Generic[T]):
 
             def ready() -> bool:
                 nonlocal lead
-                lead = None if self._closed else self._lead(loaded)
+                lead = None if self._closed else self._lead(loaded, only)
                 return self._closed or lead is not None
 
-            self._takers += 1
+            self._takers += only is None
             try:
                 if not self._changed.wait_for(ready, timeout) or lead is None:
                     return []
-                share = math.ceil((self._size + 1) / self._takers)
+                share = math.ceil((self._size + 1) / max(1, self._takers))
             finally:
-                self._takers -= 1
+                self._takers -= only is None
             batch = [lead, *self._mates(lead, min(limit, share, lead.together or limit) - 1)]
             self._running.update({task.job for task in batch})
+            self._long += lead.lane is Lane.BATCH
+            self._changed.notify_all()
             return batch
 
     def finished(self, batch: Sequence[Task[T]]) -> None:
@@ -116,7 +123,18 @@ class Scheduler(Generic[T]):
         with self._changed:
             self._running.subtract({task.job for task in batch})
             self._running += Counter()
+            self._long -= batch[0].lane is Lane.BATCH
             self._changed.notify_all()
+
+    def held_up(self, patience: float, timeout: float) -> bool:
+        """Whether an interactive window waits for ``patience`` seconds while a batch runs that nobody waits for.
+
+        Waits up to ``timeout`` for there to be one.
+        """
+        with self._changed:
+            if not self._changed.wait_for(self._behind, timeout):
+                return False
+            return not self._changed.wait_for(lambda: not self._behind(), patience)
 
     def drop(self, job: str) -> list[Task[T]]:
         """Forget the windows of a job that wait, and return them."""
@@ -138,16 +156,21 @@ class Scheduler(Generic[T]):
             self._closed = True
             self._changed.notify_all()
 
-    def _lead(self, loaded: Collection[str]) -> Task[T] | None:
+    def _behind(self) -> bool:
+        rows = self._lanes[Lane.INTERACTIVE].values()
+        return self._long > 0 and any(self._free(queue[0]) for jobs in rows for queue in jobs.values())
+
+    def _lead(self, loaded: Collection[str], only: Lane | None) -> Task[T] | None:
         """Take out the window whose turn it is, and move its caller and its job to the end of their rows."""
         first, second = Lane.INTERACTIVE, Lane.BATCH
         if self._streak >= INTERACTIVE_TURNS:
             first, second = second, first
-        for lane in (first, second):
+        for lane in (first, second) if only is None else (only,):
             task = self._choose(lane, loaded)
             if task is not None:
                 waiting = bool(self._lanes[Lane.BATCH])
-                self._streak = self._streak + 1 if lane is Lane.INTERACTIVE and waiting else 0
+                if only is None:
+                    self._streak = self._streak + 1 if lane is Lane.INTERACTIVE and waiting else 0
                 self._take_out(task)
                 callers = self._lanes[lane]
                 if task.caller in callers:
