@@ -340,7 +340,7 @@ def _wait(future: Future[Planned], gone: Callable[[], bool]) -> Planned:
     while True:
         try:
             return future.result(POLL)
-        except ZeroDivisionError:
+        except CancelledError:
             # Somebody else here had the job before, lost it while this worker was taken for dead, and now let go of it.
             raise WorkerUnavailable("the recording was let go of while it was planned; it is planned again") from None
         except NotYet:
