@@ -103,6 +103,7 @@ class House:
         fingerprint: str = "",
         deadline: float | None = None,
         options: Mapping[str, Any] | None = None,
+        model: str = "base",
         **plan: Any,
     ) -> Submission:
         job_id = str(uuid.uuid4())
@@ -110,7 +111,7 @@ class House:
         spool.write_bytes(b"sound")
         self.blobs.adopt(spool, job_id)
         now = time.time()
-        how = Options(model="base", language="en", prompt=json.dumps(plan), **(options or {}))
+        how = Options(model=model, language="en", prompt=json.dumps(plan), **(options or {}))
         job = Job(
             id=job_id,
             owner=owner,
@@ -124,7 +125,7 @@ class House:
             size=5,
             deadline=None if deadline is None else now + deadline,
         )
-        return Submission(job, idempotency_key=key, fingerprint=fingerprint)
+        return Submission(job, idempotency_key=key, fingerprint=fingerprint, model=model)
 
     def submit(self, **how: Any) -> Job:
         job, new = self.jobs.submit(self.submission(**how))

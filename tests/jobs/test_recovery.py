@@ -96,7 +96,7 @@ class _Sweep:
         monkeypatch.setattr(time, "monotonic", lambda: self.now)
         monkeypatch.setattr(recovery, "running_workflows", lambda: dict(self.running))
         monkeypatch.setattr(recovery, "put_back", lambda executors: self.back.extend(sorted(executors)))
-        monkeypatch.setattr(DBOS, "resume_workflow", self.resumed.append)
+        monkeypatch.setattr(recovery, "send_back", self.resumed.append)
         self.roster = _Roster(*others)
         self.me = this_process()
         self.pulse = Pulse(self.roster, self.me, 5.0, lambda: self.in_hand, lambda: None)

@@ -351,11 +351,11 @@ def test_the_bell_rings_for_what_others_commit(store: Store, engine: sa.Engine) 
     timer.start()
     assert bell.wait(30.0)
     timer.join()
-    assert bell.waiting() == {Lane.INTERACTIVE}
-    job = _enter(store)
-    assert bell.waiting() == {Lane.INTERACTIVE, Lane.BATCH}
+    assert bell.waiting() == {(Lane.INTERACTIVE, None)}
+    job = _enter(store, model="tiny")
+    assert bell.waiting() == {(Lane.INTERACTIVE, None), (Lane.BATCH, "tiny")}
     store.start(job.id, "worker")
-    assert bell.waiting() == {Lane.INTERACTIVE}
+    assert bell.waiting() == {(Lane.INTERACTIVE, None)}
     bell.close()
 
 

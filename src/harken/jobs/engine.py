@@ -9,7 +9,16 @@ from __future__ import annotations
 import sqlalchemy as sa
 from dbos import DBOS, DBOSClient
 
-from harken.jobs.names import APPLICATION, SERIALIZER, STAGE_WORKFLOW, VERSION, WORKFLOW, priority, queue_name
+from harken.jobs.names import (
+    ANYBODY,
+    APPLICATION,
+    SERIALIZER,
+    STAGE_WORKFLOW,
+    VERSION,
+    WORKFLOW,
+    priority,
+    queue_name,
+)
 from harken.model import Job, Lane, Stage
 from harken.ports import Ledger, Submission, Transaction
 
@@ -45,7 +54,8 @@ class DurableJobs:
 
         def enqueue(transaction: Transaction, lane: Lane, active: int) -> None:
             if stage is None:
-                self._enqueue(transaction, WORKFLOW, job.id, lane, priority(job.lane, active))
+                for_model = submission.model or ANYBODY
+                self._enqueue(transaction, WORKFLOW, job.id, lane, priority(job.lane, active), for_model)
             else:
                 self._enqueue(transaction, STAGE_WORKFLOW, stage.id, lane, priority(stage.lane or job.lane, active))
 
@@ -64,7 +74,13 @@ class DurableJobs:
         self._client.cancel_workflow(workflow_id)
 
     def _enqueue(
-        self, transaction: Transaction, workflow: str, workflow_id: str, lane: Lane, before_others: int
+        self,
+        transaction: Transaction,
+        workflow: str,
+        workflow_id: str,
+        lane: Lane,
+        before_others: int,
+        partition: str = ANYBODY,
     ) -> None:
         self._client.enqueue_in_transaction(
             transaction,
@@ -75,6 +91,7 @@ class DurableJobs:
                 "app_version": VERSION,
                 # By the lane that was asked for: whoever waits goes first in the lane that is given too.
                 "priority": before_others,
+                "queue_partition_key": partition,
             },
             workflow_id,
         )

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
+from dataclasses import replace
 
 import sqlalchemy as sa
 from dbos import DBOS
@@ -42,9 +43,12 @@ class WorkerExecutor:
         writer: does text work.
         recordings: fetches the recordings of jobs that came with a URL.
         open_bell: connects to what announces new jobs.
-        limits: jobs of each lane that are done at a time; many interactive ones, so that none waits for a long one.
+        limits: jobs of each lane that are done at a time, many interactive ones, so that none waits for a long one; a
+            lane without a limit is left to others.
         retention: how long things are kept.
         dead_after: seconds of silence after which a worker counts as dead.
+        models: canonical names of the models whose recordings are taken; None is any.
+        canonical: the canonical name of the model that options name, or raises UnknownModel.
     """
 
     def __init__(
@@ -63,18 +67,25 @@ class WorkerExecutor:
         limits: Mapping[Lane, int],
         retention: Retention,
         dead_after: float,
+        canonical: Callable[[str | None], str],
+        models: Set[str] | None = None,
     ) -> None:
         self._engine = engine
         self._roster = roster
         self._open_bell = open_bell
         self._limits = dict(limits)
-        self._executor = this_process()
+        self._models = models
+        self._executor = replace(
+            this_process(),
+            lanes=None if limits.keys() >= set(Lane) else tuple(limits),
+            models=None if models is None else tuple(sorted(models)),
+        )
         self._hands = Hands()
         self._workflows = Workflows(
             self._hands, store, stages, voices, blobs, runner, writer, recordings, self._executor.id
         )
         self._pulse = Pulse(roster, self._executor, dead_after, self._hands.running, self._ring)
-        self._maintenance = Maintenance(store, stages, roster, blobs, retention)
+        self._maintenance = Maintenance(store, stages, roster, blobs, retention, canonical)
         self._desk: Desk | None = None
 
     @property
@@ -113,12 +124,14 @@ class WorkerExecutor:
         DBOS.listen_queues([])
         self._workflows.register()
         DBOS.launch()
-        self._desk = Desk(dbos, self._limits, self._open_bell, self._begun)
+        self._desk = Desk(dbos, self._limits, self._open_bell, self._begun, self._models)
         self._pulse.sweep()
         self._desk.start()
         self._pulse.start()
         self._maintenance.start()
-        log.info("executor %s takes jobs", self.id)
+        lanes = ", ".join(lane.value for lane in self._limits)
+        models = "any model" if self._models is None else ", ".join(sorted(self._models))
+        log.info("executor %s takes jobs of %s, for %s", self.id, lanes, models)
 
     def stop(self, drain: float) -> None:
         """Take no more jobs, finish the chapters in hand within ``drain`` seconds, put the jobs back, and leave.

@@ -15,6 +15,9 @@ WORKFLOW = "transcribe"
 STAGE_WORKFLOW = "stage"
 SERIALIZER = DBOSPortableJSONSerializer()
 
+ANYBODY = "*"
+"""The partition of what needs no model that recognises: stages on their own, texts."""
+
 _LANES = {Lane.INTERACTIVE: 1, Lane.BATCH: 2, Lane.TEXT: 3}
 _CLASS = 100_000
 

@@ -2,8 +2,9 @@
 """Taking jobs off the lanes' queues as soon as they are entered, without asking all the time.
 
 The queue's own threads sleep between two looks. Ours run the same code and sleep on a doorbell, which rings when the
-database says that a job waits; what is left of the polling is a safety net. Private parts of DBOS are used in
-:func:`_serve` alone, and a contract test fails when they change.
+database says that a job waits; what is left of the polling is a safety net. A worker that serves some models only reads
+their partitions of a queue, one after the other; any other reads it whole, in one order. Private parts of DBOS are used
+in :func:`_serve` and :func:`put_under` alone, and a contract test fails when they change.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 
-from dbos import DBOS
+import sqlalchemy as sa
+from dbos import DBOS, WorkflowStatusString
+from dbos._dbos import _get_dbos_instance
 from dbos._queue import queue_worker_thread
 
-from harken.jobs.names import queue_name
+from harken.jobs.names import ANYBODY, VERSION, queue_name
 from harken.model import Lane
 from harken.ports import Bell
 
@@ -65,14 +68,48 @@ class Doorbell(threading.Event):
         return self.is_set()
 
 
-def _serve(dbos: DBOS, doorbell: Doorbell, lane: Lane, limit: int) -> None:
-    """Take jobs off one lane until the doorbell is set, ``limit`` of them at a time."""
+def _serve(dbos: DBOS, doorbell: Doorbell, lane: Lane, limit: int, models: Set[str] | None) -> None:
+    """Take jobs off one lane until the doorbell is set, ``limit`` of them at a time; with ``models`` theirs alone."""
     queue = DBOS.register_queue(
         queue_name(lane), polling_interval_sec=_FALLBACK, worker_concurrency=limit, on_conflict="always_update"
     )
     # Limits belong to this process; those in the database are of whoever started last.
     queue.database_backed_queue = False
+    if models is not None:
+        # With a limit of partitions the thread goes by partition, through those that it is shown.
+        queue._partition_worker_concurrency = limit  # noqa: SLF001
+        database = dbos._sys_db  # noqa: SLF001
+        every = type(database).get_queue_partitions
+
+        def suiting(queue_name: str) -> list[str]:
+            return [key for key in every(database, queue_name) if key in models]
+
+        database.get_queue_partitions = suiting  # type: ignore[method-assign]
     queue_worker_thread(doorbell, dbos, queue)
+
+
+def without_partition() -> dict[str, str]:
+    """What versions before there were partitions entered and is not done: workflow ids and names of workflows."""
+    found = DBOS.list_workflows(
+        status=[WorkflowStatusString.ENQUEUED.value, WorkflowStatusString.PENDING.value],
+        queue_name=[queue_name(lane) for lane in Lane],
+        app_version=VERSION,
+        load_input=False,
+        load_output=False,
+    )
+    return {one.workflow_id: one.name for one in found if one.queue_partition_key is None}
+
+
+def put_under(workflow_id: str, partition: str) -> None:
+    """Put a workflow that is in no partition of its queue into one."""
+    database = _get_dbos_instance()._sys_db  # noqa: SLF001
+    table = database.tables.workflow_status
+    with database.engine.begin() as connection:
+        connection.execute(
+            sa.update(table)
+            .where(table.c.workflow_uuid == workflow_id, table.c.queue_partition_key.is_(None))
+            .values(queue_partition_key=partition)
+        )
 
 
 class Desk:
@@ -83,16 +120,27 @@ class Desk:
         limits: jobs of a lane that this process does at a time.
         open_bell: connects to what announces new jobs.
         begun: whether every job that was claimed has begun.
+        models: whose recordings it takes; None is any.
     """
 
     def __init__(
-        self, dbos: DBOS, limits: Mapping[Lane, int], open_bell: Callable[[], Bell], begun: Callable[[], bool]
+        self,
+        dbos: DBOS,
+        limits: Mapping[Lane, int],
+        open_bell: Callable[[], Bell],
+        begun: Callable[[], bool],
+        models: Set[str] | None = None,
     ) -> None:
         self._open_bell = open_bell
+        self._partitions = None if models is None else {ANYBODY, *models}
         self._stopping = threading.Event()
         self._doorbells = {lane: Doorbell(begun) for lane in limits}
         self._threads = [
-            threading.Thread(target=_serve, args=(dbos, self._doorbells[lane], lane, limit), name=f"lane-{lane.value}")
+            threading.Thread(
+                target=_serve,
+                args=(dbos, self._doorbells[lane], lane, limit, self._partitions),
+                name=f"lane-{lane.value}",
+            )
             for lane, limit in limits.items()
         ]
         self._threads.append(threading.Thread(target=self._listen, name="bell"))
@@ -134,9 +182,17 @@ class Desk:
 
     def _follow(self, bell: Bell) -> None:
         # What was entered before anybody listened was not announced to us.
-        waiting = bell.waiting()
+        waiting = self._suiting(bell)
         while not self._stopping.is_set():
-            for lane in waiting & self._doorbells.keys():
+            for lane in waiting:
                 self._doorbells[lane].ring()
             if bell.wait(_AGAIN if waiting else _QUIET) or waiting:
-                waiting = bell.waiting()
+                waiting = self._suiting(bell)
+
+    def _suiting(self, bell: Bell) -> set[Lane]:
+        """The lanes in which something waits that this process takes."""
+        return {
+            lane
+            for lane, model in bell.waiting()
+            if lane in self._doorbells and (model is None or self._partitions is None or model in self._partitions)
+        }

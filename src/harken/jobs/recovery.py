@@ -59,6 +59,12 @@ def put_back(executor_ids: Iterable[str]) -> None:
     DBOS._recover_pending_workflows(list(executor_ids))  # noqa: SLF001
 
 
+def send_back(workflow_id: str) -> None:
+    """Return a workflow of this process to its queue: by itself DBOS would put it where every worker takes it."""
+    (status,) = DBOS.list_workflows(workflow_ids=[workflow_id], load_input=False, load_output=False)
+    DBOS.resume_workflow(workflow_id, queue_name=status.queue_name)
+
+
 def running_workflows(executor_id: str | None = None) -> dict[str, str | None]:
     """The workflows that one executor has in hand, or every one, and which executor that is, by workflow id."""
     pending = DBOS.list_workflows(
@@ -152,7 +158,7 @@ class Pulse:
         lost = ours - self._in_hand()
         for workflow_id in lost & self._lost:
             log.warning("job %s was claimed here and did not begin; putting it back", workflow_id)
-            DBOS.resume_workflow(workflow_id)
+            send_back(workflow_id)
         self._lost = lost - self._lost
 
     def _run(self) -> None:

@@ -24,6 +24,8 @@ class Submission:
     quote: Quote | None = None
     """Credits that the job can cost, which are set aside with its entry; for a job that is only a stage, the stage's
     ``price`` says it."""
+    model: str | None = None
+    """Canonical name of the model that the recording is for, by which workers choose; None where any will do."""
 
 
 class JobEngine(Protocol):

@@ -22,6 +22,16 @@ class Executor:
     """When the kernel started the process, in its own ticks, which tells it from a later one with the same ``pid``."""
     silence: float = 0.0
     """Seconds since its last heartbeat, by the database's clock."""
+    lanes: tuple[Lane, ...] | None = None
+    """The lanes that it takes from; None is all."""
+    models: tuple[str, ...] | None = None
+    """The models whose recordings it takes, by canonical name; None is all."""
+
+    def serves(self, lane: Lane, model: str | None) -> bool:
+        """Whether it takes what waits in a lane for a model; ``None`` needs no model, or says none."""
+        return (self.lanes is None or lane in self.lanes) and (
+            model is None or self.models is None or model in self.models
+        )
 
 
 class Roster(Protocol):
@@ -46,8 +56,8 @@ class Bell(Protocol):
     def wait(self, seconds: float) -> bool:
         """Wait at most so long for the database to change; whether it did."""
 
-    def waiting(self) -> set[Lane]:
-        """The lanes that jobs or stages wait in."""
+    def waiting(self) -> set[tuple[Lane, str | None]]:
+        """The lanes that jobs or stages wait in, each with the model that they wait for; None for those of any."""
 
     def close(self) -> None:
         """Give the connection back."""

@@ -20,6 +20,15 @@ _CHANNEL = f"{PREFIX}jobs"
 _PAUSE = 0.02
 """Seconds between two looks at SQLite's counter."""
 
+_QUEUED = JobState.QUEUED.value
+WAITING = sa.union(
+    sa.select(jobs.c.lane, jobs.c.model).where(jobs.c.state == _QUEUED),
+    sa.select(sa.func.coalesce(stages.c.lane, jobs.c.lane), sa.null())
+    .join_from(stages, jobs)
+    .where(stages.c.state == _QUEUED),
+)
+"""Each lane that something waits in, with the model that it waits for."""
+
 
 def ring(connection: sa.Connection) -> None:
     """Wake whoever waits, once the transaction has committed."""
@@ -59,13 +68,9 @@ class SqlBell:
                 return False
             time.sleep(_PAUSE)
 
-    def waiting(self) -> set[Lane]:
+    def waiting(self) -> set[tuple[Lane, str | None]]:
         """See :class:`~harken.ports.Bell`."""
-        queued = JobState.QUEUED.value
-        lane = sa.func.coalesce(stages.c.lane, jobs.c.lane)
-        of_stages = sa.select(lane).join_from(stages, jobs).where(stages.c.state == queued)
-        query = sa.union(sa.select(jobs.c.lane).where(jobs.c.state == queued), of_stages)
-        found = {Lane(row.lane) for row in self._connection.execute(query)}
+        found = {(Lane(row.lane), row.model) for row in self._connection.execute(WAITING)}
         self._connection.rollback()
         return found
 

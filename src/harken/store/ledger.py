@@ -49,7 +49,7 @@ class SqlLedger(Sql):
                 shares.keep(connection, job.owner, max(1, job.size), self._share.kept)
             job = replace(job, lane=shares.lane(connection, job, self._share))
             lane = job.lane
-            connection.execute(jobs.insert().values(rows.job_values(job)))
+            connection.execute(jobs.insert().values(**rows.job_values(job), model=submission.model))
             if digest is not None:
                 connection.execute(
                     idempotency.insert().values(

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import json
+
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from harken.model import Lane
 from harken.ports import Executor
 from harken.store.clock import database_clock
 from harken.store.database import is_sqlite, writing
@@ -22,7 +25,14 @@ class SqlRoster:
 
     def beat(self, executor: Executor) -> None:
         """See :class:`~harken.ports.Roster`."""
-        row = {"id": executor.id, "host": executor.host, "pid": executor.pid, "born": executor.born}
+        row = {
+            "id": executor.id,
+            "host": executor.host,
+            "pid": executor.pid,
+            "born": executor.born,
+            "lanes": None if executor.lanes is None else json.dumps([lane.value for lane in executor.lanes]),
+            "models": None if executor.models is None else json.dumps(executor.models),
+        }
         with writing(self._engine) as connection:
             connection.execute(
                 self._insert(executors)
@@ -40,7 +50,18 @@ class SqlRoster:
         silence = (self._now - executors.c.beat).label("silence")
         with self._engine.connect() as connection:
             found = connection.execute(sa.select(executors, silence)).all()
-        return [Executor(row.id, row.host, row.pid, row.born, row.silence) for row in found]
+        return [
+            Executor(
+                id=row.id,
+                host=row.host,
+                pid=row.pid,
+                born=row.born,
+                silence=row.silence,
+                lanes=None if row.lanes is None else tuple(map(Lane, json.loads(row.lanes))),
+                models=None if row.models is None else tuple(json.loads(row.models)),
+            )
+            for row in found
+        ]
 
     def take_duty(self, name: str, every: float) -> bool:
         """See :class:`~harken.ports.Roster`."""

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 PREFIX = "harken_"
 VERSION_TABLE = f"{PREFIX}version"
-HEAD = "0007"
+HEAD = "0009"
 """Revision of the newest migration; a database that has it needs no Alembic at start."""
 
 

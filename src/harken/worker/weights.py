@@ -7,7 +7,7 @@ A download runs beside everything else and only the jobs that need the model wai
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 from dataclasses import dataclass
@@ -34,7 +34,11 @@ class Hardware:
 class Weights:
     """The installed models, and those that are on their way."""
 
-    def __init__(self, catalog: Catalog, store: ModelStore, hardware: Hardware) -> None:
+    def __init__(
+        self, catalog: Catalog, store: ModelStore, hardware: Hardware, wanted: Sequence[str | None] = (None,)
+    ) -> None:
+        """Look after the models of a store; ``wanted`` are names of those that most will ask for, None the default."""
+        self._wanted = wanted
         self._catalog = catalog
         self._store = store
         self._hardware = hardware
@@ -67,10 +71,14 @@ class Weights:
         """The models with which voices are told apart. Raises as :meth:`model`."""
         return speaker_files(lambda name: self._folder(name, cancelled, poll))
 
-    def here(self) -> tuple[ModelRef | None, Path | None]:
-        """The default model and the speech detector, as far as they are on this machine already."""
-        model = self.model(Options(), lambda: False, 1.0) if self._is_here(self._catalog.default.spec.name) else None
-        return model, detector(self._store.path) if self._is_here(DETECTOR) else None
+    def here(self) -> tuple[list[ModelRef], Path | None]:
+        """The models that most will ask for and the speech detector, as far as they are on this machine already."""
+        models = [
+            self.model(Options(model=name), lambda: False, 1.0)
+            for name in self._wanted
+            if self._is_here(self._catalog.resolve(name).spec.name)
+        ]
+        return models, detector(self._store.path) if self._is_here(DETECTOR) else None
 
     def _is_here(self, name: str) -> bool:
         try:

@@ -127,8 +127,16 @@ def queue(one: Queue, now: float) -> dict[str, Any]:
 
 
 def worker(one: Executor, alive: bool) -> dict[str, Any]:
-    """A worker; ``silence`` is in seconds."""
-    return {"id": one.id, "host": one.host, "pid": one.pid, "silence": one.silence, "alive": alive}
+    """A worker; ``silence`` is in seconds. Lanes and models of null are all of them."""
+    return {
+        "id": one.id,
+        "host": one.host,
+        "pid": one.pid,
+        "silence": one.silence,
+        "alive": alive,
+        "lanes": None if one.lanes is None else [lane.value for lane in one.lanes],
+        "models": None if one.models is None else list(one.models),
+    }
 
 
 def setting(one: InForce) -> dict[str, Any]:
