@@ -112,6 +112,9 @@ class Settings(BaseSettings):
     )
     max_concurrent_requests: int = Field(64, ge=1, description="Uploads and waiting requests of one caller at once.")
     requests_per_minute: int = Field(6000, ge=1, description="Requests of one caller per minute.")
+    wrong_keys_per_minute: int = Field(
+        30, ge=1, description="Keys that open nothing, from one address; further ones get 429 for a while."
+    )
     interactive_seconds: float = Field(
         60.0, ge=0, description="Recordings up to this length take the interactive lane even as jobs."
     )

@@ -84,7 +84,7 @@ def served(folder: Path, source: Path | None = None) -> Iterator[Served]:
         service, _, gate, office = stack.enter_context(wiring.service(settings))
         password = gate.admin.first_password()
         assert password is not None
-        app = create_app(service, gate, AppConfig(), office)
+        app = create_app(service, gate, AppConfig(wrong_keys_per_minute=10**6), office)
         listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
         http = serving.server(app, drain=2)
         thread = threading.Thread(target=http.run, kwargs={"sockets": [listener]}, daemon=True)

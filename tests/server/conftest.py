@@ -479,6 +479,7 @@ def running(tmp_path: Path, config: dict[str, Any]) -> Iterator[Running]:
         admit=admit,
         webhooks=backend.mail.webhooks,
     )
+    config.setdefault("wrong_keys_per_minute", 10**6)
     config.setdefault("installed", lambda: {"base"})
     static, optional = config.pop("api_keys", ()), config.pop("optional", True)
     with gate(spool.with_suffix(".sqlite"), static, optional=optional) as opened:

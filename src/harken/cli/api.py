@@ -37,6 +37,7 @@ def run(settings: Settings, descriptor: int | None = None) -> int:
                 max_upload_bytes=settings.max_upload_bytes,
                 max_concurrent_requests=settings.max_concurrent_requests,
                 requests_per_minute=settings.requests_per_minute,
+                wrong_keys_per_minute=settings.wrong_keys_per_minute,
                 sync_timeout=settings.sync_timeout,
                 stopping=lambda: server.should_exit,
                 installed=lambda: {model.name for model in store.installed()},

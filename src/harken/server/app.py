@@ -48,6 +48,7 @@ class AppConfig:
     max_upload_bytes: int = 2 * 1024**3
     max_concurrent_requests: int = 64
     requests_per_minute: int = 6000
+    wrong_keys_per_minute: int = 30
     sync_timeout: float = 3600.0
     upload_idle_seconds: float = 60.0
     stopping: Callable[[], bool] = bool
@@ -65,7 +66,12 @@ def create_app(service: Service, gate: Gate, config: AppConfig, office: Office |
     """
     problems = Problems(openai.error_shape)
     metrics = Metrics(None if office is None else lambda: (office.oversight.queues(), office.oversight.figures()))
-    door = Door(gate, requests_per_minute=config.requests_per_minute, at_once=config.max_concurrent_requests)
+    door = Door(
+        gate,
+        requests_per_minute=config.requests_per_minute,
+        at_once=config.max_concurrent_requests,
+        wrong_keys=config.wrong_keys_per_minute,
+    )
     desk = Desk(
         service,
         Reception(service.arriving, max_bytes=config.max_upload_bytes, idle_seconds=config.upload_idle_seconds),
@@ -117,7 +123,7 @@ def create_app(service: Service, gate: Gate, config: AppConfig, office: Office |
     hosted.register(problems)
     suite.register(problems)
     if office is not None:
-        admin.install(app, problems, office)
+        admin.install(app, problems, office, door)
     problems.install(app)
     app.openapi = lambda: _documentation(app, keyed=keyed)  # type: ignore[method-assign]
     return app

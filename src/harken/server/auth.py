@@ -14,10 +14,11 @@ from typing import Protocol, TypeVar
 
 from anyio import CancelScope, CapacityLimiter, to_thread
 
-from harken.errors import Unauthenticated
+from harken.errors import TooManyRequests, Unauthenticated
 from harken.ports import RateLimits, Slots
 from harken.server.limits import LocalRates, LocalSlots
 from harken.service import EVERYONE, Accounts, Caller
+from harken.service.admin import network
 
 T = TypeVar("T")
 
@@ -46,12 +47,15 @@ class Gate(Protocol):
 class Door:
     """Lets callers in. Used from one event loop; what asks the database does so in threads of its own.
 
-    A server without keys has one caller, and one process that it comes to: what it asks is counted here.
+    A server without keys has one caller, and one process that it comes to: what it asks is counted here. Whoever
+    presents many keys that open nothing has none looked at for a while, but those that opened something lately: who has
+    the right key is not shut out by a neighbour who guesses.
 
     Args:
         gate: who may come in, and what is shared with other processes.
         requests_per_minute: of a caller whose policy does not say.
         at_once: uploads and waiting requests of such a caller.
+        wrong_keys: keys that open nothing, of one network in a minute.
         clock: seconds, never going back.
     """
 
@@ -61,25 +65,37 @@ class Door:
         *,
         requests_per_minute: int,
         at_once: int,
+        wrong_keys: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._gate = gate
         self._requests_per_minute = requests_per_minute
         self._at_once = at_once
+        self._wrong_keys = wrong_keys
+        self._barred: dict[str, float] = {}
         self._clock = clock
         self._rates = LocalRates(clock)
         self._slots = LocalSlots()
         self._known: dict[bytes, tuple[Caller, float]] = {}
         self._threads = CapacityLimiter(8)
 
-    async def caller(self, *presented: str | None) -> Caller:
-        """Who presents a key, or none; of several readings the first that is one. Raises Unauthenticated."""
+    async def caller(self, *presented: str | None, address: str = "") -> Caller:
+        """Who presents a key, or none, from an address; of several readings the first that is one.
+
+        Raises Unauthenticated, or TooManyRequests after many keys from there that were none.
+        """
+        where = network(address)
         for key in presented[:-1]:
             try:
-                return await self._caller(key)
+                return await self._caller(key, where)
             except Unauthenticated:
                 continue
-        return await self._caller(presented[-1])
+        try:
+            return await self._caller(presented[-1], where)
+        except Unauthenticated:
+            if presented[-1]:
+                await self._wrong(where)
+            raise
 
     async def count(self, caller: Caller) -> None:
         """Count a request. Raises TooManyRequests with the seconds until there is room again."""
@@ -109,13 +125,38 @@ class Door:
         """Whether there are no keys, and so nothing to check."""
         return await self._ask(lambda: self._gate.accounts.open)
 
-    async def _caller(self, key: str | None) -> Caller:
+    async def _wrong(self, where: str) -> None:
+        """Count a key that opens nothing, over all processes. Raises TooManyRequests when there were many."""
+        try:
+            await self._ask(lambda: self._gate.rates.take(f"wrong keys {where}", self._wrong_keys))
+        except TooManyRequests as many:
+            if len(self._barred) >= _REMEMBERED:
+                self._barred.clear()
+            self._barred[where] = self._clock() + (many.retry_after or 1.0)
+            raise self._too_many(many.retry_after or 1.0) from None
+
+    @staticmethod
+    def _too_many(wait: float) -> TooManyRequests:
+        error = TooManyRequests(
+            "too many API keys that are not valid came from your address; wait, and send one that is"
+        )
+        error.retry_after = wait
+        return error
+
+    async def _caller(self, key: str | None, where: str) -> Caller:
         digest = hashlib.sha256((key or "").encode("utf-8", "surrogatepass")).digest()
         now = self._clock()
         known = self._known.get(digest)
         if known is not None and now < known[1]:
             return known[0]
-        caller = await self._ask(lambda: self._gate.accounts.caller(key))
+        wait = self._barred.get(where, 0.0) - now
+        if key and known is None and wait > 0:
+            raise self._too_many(wait)
+        try:
+            caller = await self._ask(lambda: self._gate.accounts.caller(key))
+        except Unauthenticated:
+            self._known.pop(digest, None)
+            raise
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
         # From before the look on: what was revoked since then may have been overlooked by it.

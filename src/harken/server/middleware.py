@@ -124,7 +124,7 @@ class Guard:
                 presented = sockets.keys(scope)
             else:
                 presented = (bearer(headers.get("authorization")),)
-            caller = await self._door.caller(*presented)
+            caller = await self._door.caller(*presented, address=(scope.get("client") or ("",))[0])
             if caller == EVERYONE:
                 keyless.check(scope, self._origins)
             await self._door.count(caller)

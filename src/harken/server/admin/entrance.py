@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from harken.errors import Forbidden, Unauthenticated
 from harken.model import Scope
 from harken.server import bodies
-from harken.server.auth import bearer
+from harken.server.auth import Door, bearer
 from harken.service import Office, policy
 from harken.service.admin import ACTOR, LASTING, Login
 
@@ -33,8 +33,9 @@ SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 class Entrance:
     """The way to an office. Used from one event loop; what asks the database does so in threads of its own."""
 
-    def __init__(self, office: Office) -> None:
+    def __init__(self, office: Office, door: Door) -> None:
         self.office = office
+        self._door = door
         self._threads = CapacityLimiter(8)
         # Hashing a password takes a third of a second: whoever guesses must not hold up whoever is in.
         self._hashing = CapacityLimiter(2)
@@ -42,11 +43,11 @@ class Entrance:
     async def __call__(self, request: Request) -> None:
         """Let a request in and note who it is; every route of the API but the login depends on it.
 
-        Raises Unauthenticated, Forbidden.
+        Raises Unauthenticated, Forbidden, TooManyRequests.
         """
         keep_to_oneself(request)
         if "authorization" in request.headers:
-            request.state.actor = await self._keyed(request.headers["authorization"])
+            request.state.actor = await self._keyed(request)
             return
         token = request.cookies.get(COOKIE)
         await self.ask(lambda: self.office.admin.session(token))
@@ -68,11 +69,12 @@ class Entrance:
         body = await bodies.whole(request, bodies.MOST)
         return await self.ask(lambda: bodies.document(body, kind))
 
-    async def _keyed(self, authorization: str) -> str:
-        key = bearer(authorization)
+    async def _keyed(self, request: Request) -> str:
+        key = bearer(request.headers["authorization"])
         if key is None:
             raise Unauthenticated("send 'Authorization: Bearer KEY' with a key that has the scope 'admin', or log in")
-        caller = await self.ask(lambda: self.office.accounts.caller(key))
+        caller = await self._door.caller(key, address=address(request))
+        await self._door.count(caller)
         policy.require(caller, Scope.ADMIN)
         return caller.subject
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from harken.errors import AccountNotFound, KeyNotFound, ModelUnavailable
 from harken.server.admin import accounts, jobs, login, models, operations, page, tokens
 from harken.server.admin.entrance import Entrance
+from harken.server.auth import Door
 from harken.server.problems import Problems
 from harken.service import Office
 
@@ -17,9 +18,9 @@ LOGIN = f"{API}/login"
 """The one address of the API for those who are not in yet."""
 
 
-def install(app: FastAPI, problems: Problems, office: Office) -> None:
+def install(app: FastAPI, problems: Problems, office: Office, door: Door) -> None:
     """Serve the API and the page."""
-    entrance = Entrance(office)
+    entrance = Entrance(office, door)
     # Nothing can be added below that is not behind the entrance.
     inside = APIRouter(prefix=API, tags=["admin"], dependencies=[Depends(entrance)])
     login.add(inside, entrance)
