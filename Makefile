@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCKS := requirements/uv.txt requirements/serve.txt
 
-.PHONY: help setup serve demo test lint lock clean
+.PHONY: help setup serve demo test chaos lint lock clean
 .DEFAULT_GOAL := help
 
 help:
@@ -30,6 +30,10 @@ test: setup $(VENV)/.test
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/pytest
+
+## make chaos   machines that fail while recordings are in hand; counts what became of them in docs/reliability.md
+chaos: setup $(VENV)/.test
+	@$(BIN)/python -m tests.hosts.chaos --write docs/reliability.md
 
 ## make lint    format and static checks only
 lint: $(VENV)/.test

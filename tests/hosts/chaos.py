@@ -45,7 +45,7 @@ class Chaos:
         began = time.monotonic()
         self.client.refused.clear()
         coming = self.client.submit(self.sent)
-        scene = Scene(self.cluster, self._audit, lambda: all(one.done() for one in coming), self.client.refused)
+        scene = Scene(self.cluster, self._audit, coming, self.client.refused)
         fault(scene)
         jobs = [one.result() for one in coming]
         scene.all_ended()

@@ -26,7 +26,7 @@ from harken.worker.scratch import Scratch
 
 PATIENCE = 300.0
 """Seconds that anything may take that must happen."""
-DEAD_AFTER = 10.0
+DEAD_AFTER = 8.0
 """Seconds after which these workers count as dead."""
 DISK_MEGABYTES = 64
 """Of every host that runs harken."""

@@ -11,7 +11,8 @@ import contextlib
 import errno
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,8 +26,8 @@ class Scene:
 
     cluster: Cluster
     audit: Audit
-    entered: Callable[[], bool]
-    """Whether all recordings are in."""
+    coming: Sequence[Future[str]]
+    """The recordings that are being sent; each is done when its job is entered."""
     refused: list[str]
     """What clients were told in place of answers; it grows."""
     held: dict[str, str] = field(default_factory=dict)
@@ -37,6 +38,14 @@ class Scene:
     """When those jobs were in other hands, or had ended."""
     in_flight: int = 0
     """Jobs that had not ended when it struck."""
+
+    def entered(self) -> bool:
+        """Whether all recordings are in."""
+        return all(one.done() for one in self.coming)
+
+    def amid_uploads(self) -> None:
+        """Wait until a third of the recordings is in."""
+        until(lambda: 3 * sum(one.done() for one in self.coming) >= len(self.coming))
 
     def busy(self, count: int = 1) -> list[Server]:
         """So many workers with jobs in hand, as soon as there are."""
@@ -105,9 +114,19 @@ def killed_worker_process(scene: Scene) -> None:
     scene.taken_over()
 
 
+def stopped_worker(scene: Scene) -> None:
+    """A worker is told to stop, as when it is upgraded, hands over what it does not finish, and is started again."""
+    (victim,) = scene.busy()
+    scene.strikes(victim)
+    victim.stop()
+    scene.taken_over()
+    victim.start()
+
+
 def killed_api(scene: Scene) -> None:
     """An API loses power amidst uploads, and comes back when clients have noticed."""
     victim = scene.cluster.apis[0]
+    scene.amid_uploads()
     scene.strikes()
     victim.power_cut()
     scene.noticed()
@@ -126,6 +145,7 @@ def cut_worker(scene: Scene) -> None:
 def cut_api(scene: Scene) -> None:
     """An API's packets are lost amidst uploads, until clients have noticed."""
     victim = scene.cluster.apis[0]
+    scene.amid_uploads()
     scene.strikes()
     victim.host.cut()
     scene.noticed()
@@ -148,10 +168,28 @@ def vanished_database(scene: Scene) -> None:
     database = scene.cluster.database
     database.host.cut()
     database.power_cut()
-    time.sleep(2 * DEAD_AFTER)
+    time.sleep(DEAD_AFTER + 2.0)
     database.start()
     database.host.heal()
     scene.cluster.wait_database()
+
+
+def killed_objects(scene: Scene) -> None:
+    """The object store is killed amidst uploads, and started again when clients have noticed."""
+    scene.amid_uploads()
+    scene.strikes()
+    scene.cluster.objects.power_cut()
+    scene.noticed()
+    scene.cluster.objects.start()
+
+
+def cut_objects(scene: Scene) -> None:
+    """The object store's packets are lost while workers read from it, for longer than a worker may be silent."""
+    scene.busy()
+    scene.strikes()
+    scene.cluster.objects.host.cut()
+    time.sleep(DEAD_AFTER + 2.0)
+    scene.cluster.objects.host.heal()
 
 
 def full_disk_of_a_worker(scene: Scene) -> None:
@@ -163,7 +201,8 @@ def full_disk_of_a_worker(scene: Scene) -> None:
 
 
 def full_disk_of_an_api(scene: Scene) -> None:
-    """An API's disk is full from before the uploads until everything has ended."""
+    """An API's disk is full while recordings come in, and until everything has ended."""
+    scene.amid_uploads()
     scene.strikes()
     with _filled(scene.cluster.apis[1]):
         scene.all_ended()
@@ -181,11 +220,14 @@ def frozen_worker(scene: Scene) -> None:
 FAULTS: tuple[Fault, ...] = (
     killed_workers,
     killed_worker_process,
+    stopped_worker,
     killed_api,
     cut_worker,
     cut_api,
     restarted_database,
     vanished_database,
+    killed_objects,
+    cut_objects,
     full_disk_of_a_worker,
     full_disk_of_an_api,
     frozen_worker,

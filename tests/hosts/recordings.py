@@ -17,8 +17,8 @@ import numpy.typing as npt
 Pcm = npt.NDArray[np.int16]
 
 RATE = 16_000
-SHORT, MIDDLE, LONG = 46, 8, 6
-"""Recordings of each kind: one window of some seconds, two windows, and eight windows in two chapters."""
+SHORT, MIDDLE, LONG = 50, 6, 4
+"""Recordings of each kind: one window of some seconds, two windows, and seven windows in two chapters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def recordings(clips: Mapping[str, Pcm]) -> list[Recording]:
         found.append(Recording(f"{kind}-{number}.wav", _wav(samples), len(samples) / RATE, asked))
 
     for number in range(LONG):
-        begins = [(number + 4 * step) % 40 for step in range(8)]
+        begins = [(number + 4 * step) % 40 for step in range(7)]
         add("long", [cities[begin * RATE : (begin + 4) * RATE] for begin in begins])
     for number in range(MIDDLE):
         ways: dict[str, str] = [
