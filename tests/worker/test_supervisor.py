@@ -17,13 +17,16 @@ import psutil
 import pytest
 
 SUPERVISOR = """
-import logging, sys
+import ctypes, logging, sys
 from harken.worker.supervisor import GaveUp, Program, Supervisor
 logging.basicConfig(level=logging.INFO, format="%(message)s")
 names = sys.argv[2:]
+if "--inherit" in names:
+    names.remove("--inherit")
+    assert ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0  # PR_SET_CHILD_SUBREAPER: orphans come here, as to process 1
 programs = [Program(name, [sys.executable, f"{sys.argv[1]}/{name}.py", sys.argv[1]]) for name in names]
 try:
-    Supervisor(programs, drain=3, dead_after=1.5).run()
+    Supervisor(programs, drain=3, dead_after=5).run()
 except GaveUp as error:
     sys.exit(f"gave up: {error}")
 """
@@ -154,13 +157,28 @@ def test_nothing_outlives_a_supervisor_that_is_killed(house: House) -> None:
     assert _eventually(lambda: _gone(pids))
 
 
+def test_orphans_that_end_are_let_go(house: House) -> None:
+    house.program("api")
+    house.program("worker")
+    process = house.start("api", "worker", "--inherit")
+    kept = house.pids("api")
+    for again in range(2):
+        _, orphan = house.pids("worker", again)
+        os.kill(house.pids("worker", again)[0], signal.SIGKILL)
+        assert _eventually(lambda pid=orphan: not psutil.pid_exists(pid))  # type: ignore[misc]
+    house.pids("worker", 2)
+    assert not _gone(kept)
+    process.terminate()
+    assert process.wait(30) == 0
+
+
 def test_a_stopped_supervisor_that_wakes_blames_nobody(house: House) -> None:
     house.program("api")
     process = house.start("api")
     pids = house.pids("api")
     process.send_signal(signal.SIGSTOP)
     os.kill(pids[0], signal.SIGSTOP)
-    time.sleep(2)  # longer than dead_after: both were asleep, say with the whole machine
+    time.sleep(6)  # longer than dead_after: both were asleep, say with the whole machine
     os.kill(pids[0], signal.SIGCONT)
     process.send_signal(signal.SIGCONT)
     os.kill(pids[0], signal.SIGKILL)

@@ -191,7 +191,17 @@ class Supervisor:
                     self._forget(ward)
                 if ward.start_if_due(now):
                     self._selector.register(ward.pipe, selectors.EVENT_READ, ward)
+            self._bury()
             self._wait(woken)
+
+    def _bury(self) -> None:
+        """Let orphans that have ended go: in a container this is process 1, which inherits what a killed worker had."""
+        own = {ward.process.pid for ward in self._wards if ward.process is not None}
+        with contextlib.suppress(ChildProcessError):
+            while (ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)) is not None:
+                if ended.si_pid in own:
+                    break  # its exit code is its ward's to read
+                os.waitpid(ended.si_pid, 0)
 
     def _wait(self, woken: int) -> None:
         for key, _ in self._selector.select(_TICK):
