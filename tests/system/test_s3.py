@@ -20,7 +20,7 @@ import psutil
 import pytest
 from tests.s3 import S3Server, s3_server
 from tests.system.conftest import until
-from tests.worker.conftest import clip
+from tests.worker.conftest import clip, eventually
 
 from harken.bench.server import free_port, launched
 from harken.store.objects import PART, S3Blobs
@@ -47,11 +47,11 @@ class House:
         """What /readyz says, once it says something."""
         with contextlib.suppress(httpx.TransportError):
             answer = self.http.get("/readyz")
-            return {"status": answer.status_code, **answer.json()}
+            return {**answer.json(), "status": answer.status_code}
         return None
 
     def until_ready(self) -> None:
-        until(lambda: (said := self.ready()) and said["status"] == 200)
+        assert eventually(lambda: (self.ready() or {}).get("status") == 200, 120), self.log.read_text()
 
     def submit(self, recording: Path) -> httpx.Response:
         with recording.open("rb") as file:

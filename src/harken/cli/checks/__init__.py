@@ -25,6 +25,7 @@ _CHECKS: tuple[Callable[[Settings], list[Finding]], ...] = (
     reach.package_index,
     reach.data_folder,
     reach.database,
+    reach.storage,
     reach.port,
 )
 

@@ -48,6 +48,7 @@ def extras(_: Settings) -> list[Finding]:
 _EXTRAS = {
     "server": "the server",
     "postgres": "the server on PostgreSQL",
+    "s3": "recordings in an S3-compatible store",
     "onnx": "the second engine",
     "bench": "the benchmarks",
 }

@@ -19,6 +19,7 @@ from pypi_simple import PYPI_SIMPLE_ENDPOINT
 
 from harken.cli.checks.finding import Finding, missing, note, ok
 from harken.config import Settings
+from harken.errors import StorageUnavailable
 from harken.models import pip_settings
 
 TIMEOUT = 3.0
@@ -113,6 +114,21 @@ def database(settings: Settings) -> list[Finding]:
         reason = str(error).strip().splitlines()[0]
         return [missing("database", f"{place} is not reached ({reason}): look at HARKEN_DATABASE_URL")]
     return [ok("database", f"{place}, version {number // 10000}")]
+
+
+def storage(settings: Settings) -> list[Finding]:
+    """Whether recordings can be kept where the settings say: something is kept there, read and removed."""
+    if settings.blobs is None:
+        return [ok("storage", f"recordings are kept in {settings.blob_dir}")]
+    if find_spec("obstore") is None:
+        return [missing("storage", f"{settings.blobs} needs obstore: pip install 'harken[s3]'")]
+    from harken.store.objects import S3Blobs  # noqa: PLC0415 - an extra
+
+    try:
+        S3Blobs(settings.blobs, max_bytes=settings.max_upload_bytes).try_out()
+    except StorageUnavailable as error:
+        return [missing("storage", f"{settings.blobs}: {error}")]
+    return [ok("storage", f"{settings.blobs} can be written and read")]
 
 
 def port(settings: Settings) -> list[Finding]:
