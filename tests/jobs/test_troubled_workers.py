@@ -27,16 +27,3 @@ def test_only_who_has_a_job_can_fail_it(house: House) -> None:
     house.store.start(job.id, "second")
     assert house.store.fail(job.id, "worker_error", "its own trouble", "first").state is JobState.PROCESSING
     assert house.store.fail(job.id, "worker_error", "its own trouble", "second").state is JobState.FAILED
-
-
-def test_a_worker_lets_go_of_a_job_that_is_in_other_hands(house: House) -> None:
-    """In the middle of a window, and without having counted as one more that died of it."""
-    job = house.submit(windows=1, hold=[0])
-    worker = house.worker().wait_ready()
-    house.reached(job, 0)
-    assert house.store.start(job.id, "another").attempts == 2
-    until(lambda: house.store.job(job.id).worker == worker.executor_id)
-    assert house.store.job(job.id).attempts == 2
-    house.open(job, 0)
-    assert house.ended(job).state is JobState.COMPLETED
-    assert house.recognised(job) == [0]

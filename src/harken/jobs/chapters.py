@@ -24,7 +24,7 @@ from harken.errors import (
     WorkerUnavailable,
     revive,
 )
-from harken.jobs.hands import AWAY, Hands, LeftOff, TakenOver
+from harken.jobs.hands import AWAY, Hands, LeftOff
 from harken.model import Job, Timing, Transcript, WindowResult
 from harken.pipeline import Cursor, assemble, cursor_from, cursor_to_dict
 from harken.ports import BlobStore, ChapterDone, ChapterRunner, Store
@@ -54,16 +54,9 @@ class Chapters:
     """Has recordings recognised, and keeps what was heard."""
 
     def __init__(
-        self,
-        hands: Hands,
-        store: Store,
-        blobs: BlobStore,
-        runner: ChapterRunner,
-        worker: str,
-        clock: Callable[[], float],
+        self, hands: Hands, store: Store, blobs: BlobStore, runner: ChapterRunner, clock: Callable[[], float]
     ) -> None:
         self._hands = hands
-        self._worker = worker
         self._store = store
         self._blobs = blobs
         self._runner = runner
@@ -146,22 +139,12 @@ class Chapters:
 
     def _cancelled(self, job: Job) -> Callable[[], bool]:
         def seen() -> bool:
-            return over(self._store.job(job.id), self._worker)
+            # In other hands is no reason: who was taken for dead because it is slow still saves what it has begun. Were
+            # that dropped, machines that are too slow to show that they live would take over from each other for ever.
+            found = self._store.job(job.id)
+            return found.cancel_requested or found.state.ended
 
         return watch(self._hands, seen, job.deadline, self._clock)
-
-
-def over(job: Job, worker: str) -> bool:
-    """Whether nothing is to be done any more for a job. Raises TakenOver when it is in other hands than ``worker``'s.
-
-    Who was taken for dead and lives had better learn of it at once than at the end of a chapter: machines that are too
-    slow to show that they are alive should not do the same work besides.
-    """
-    if job.cancel_requested or job.state.ended:
-        return True
-    if job.worker != worker:
-        raise TakenOver(f"job {job.id} is in other hands")
-    return False
 
 
 def watch(

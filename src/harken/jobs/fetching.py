@@ -19,7 +19,7 @@ from harken.errors import (
     WorkerUnavailable,
     revive,
 )
-from harken.jobs.chapters import over, step, watch
+from harken.jobs.chapters import step, watch
 from harken.jobs.hands import Hands, LeftOff
 from harken.model import Job
 from harken.ports import BlobStore, Recordings, Store
@@ -30,16 +30,9 @@ class Fetching:
     """Has recordings fetched, and keeps them."""
 
     def __init__(
-        self,
-        hands: Hands,
-        store: Store,
-        blobs: BlobStore,
-        recordings: Recordings,
-        worker: str,
-        clock: Callable[[], float],
+        self, hands: Hands, store: Store, blobs: BlobStore, recordings: Recordings, clock: Callable[[], float]
     ) -> None:
         self._hands = hands
-        self._worker = worker
         self._store = store
         self._blobs = blobs
         self._recordings = recordings
@@ -76,7 +69,8 @@ class Fetching:
 
     def _get(self, job: Job) -> None:
         def seen() -> bool:
-            return over(self._store.job(job.id), self._worker)
+            found = self._store.job(job.id)
+            return found.cancel_requested or found.state.ended
 
         if job.source is None:
             raise JobFailed.of("recording_lost", "the job has neither a recording nor a URL of one")

@@ -68,8 +68,8 @@ class Workflows:
         self._stages = stages
         self._runner = runner
         self._clock = clock
-        self._fetching = Fetching(hands, store, blobs, recordings, worker, clock)
-        self._chapters = Chapters(hands, store, blobs, runner, worker, clock)
+        self._fetching = Fetching(hands, store, blobs, recordings, clock)
+        self._chapters = Chapters(hands, store, blobs, runner, clock)
         # In this order they are done.
         works: dict[StageKind, StageWork] = {
             StageKind.DIARIZE: SpeakerWork(hands, store, voices, blobs, runner),
