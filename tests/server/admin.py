@@ -34,6 +34,7 @@ class Served:
     gate: Gate
     office: Office
     password: str
+    database: Path
 
     def client(self, **more: Any) -> httpx.Client:
         """A browser, say, without a session yet."""
@@ -91,7 +92,9 @@ def served(folder: Path, source: Path | None = None) -> Iterator[Served]:
         thread.start()
         try:
             until(lambda: http.started)
-            yield Served(f"http://127.0.0.1:{listener.getsockname()[1]}", app, gate, office, password)
+            yield Served(
+                f"http://127.0.0.1:{listener.getsockname()[1]}", app, gate, office, password, settings.database_path
+            )
         finally:
             http.should_exit = True
             thread.join(PATIENCE)

@@ -15,6 +15,9 @@ from tests.server.conftest import until
 from tests.server.test_schema import fuzz
 
 from harken.config import Settings
+from harken.ports import Executor
+from harken.ports.residents import ModelOrder, Resident, ResidentState
+from harken.store import SqlResidents, SqlRoster, connect
 from harken.wiring.admin import in_force
 
 
@@ -210,14 +213,41 @@ def test_models_are_fetched_and_deleted(admin: httpx.Client) -> None:
     for name in ("base", "silero-vad"):
         refused(admin.delete(f"{API}/models/{name}"), 409, "model")
     assert admin.delete(f"{nowhere}/fetch").json()["fetch"]["state"] == "failed"
-    for action in ("load", "unload"):
-        refused(admin.post(f"{API}/models/base/{action}"), 400, action)
-        refused(admin.post(f"{API}/models/nonsense/{action}"), 400, "model")
     refused(admin.post(f"{API}/models/nonsense/fetch"), 400, "model")
     refused(admin.get(f"{API}/models/nonsense"), 400, "model")
     every = {model["name"]: model for model in admin.get(f"{API}/models").json()["models"]}
     assert every["base"]["default"]
     assert not every["large-v3"]["default"]
+
+
+def test_models_are_loaded_and_let_go_by_every_worker(server: Served, admin: httpx.Client) -> None:
+    path = f"{API}/models/base"
+    assert admin.get(path).json()["workers"] == []
+    for action in ("load", "unload"):
+        refused(admin.post(f"{path}/{action}"), 503)
+        refused(admin.post(f"{API}/models/silero-vad/{action}"), 400, action)
+        refused(admin.post(f"{API}/models/nonsense/{action}"), 400, "model")
+    engine = connect(server.database)
+    board, roster = SqlResidents(engine), SqlRoster(engine)
+    workers = [Executor(name, "a host", number, 1) for number, name in enumerate(("one", "other"), start=1)]
+    for worker in workers:
+        roster.beat(worker)
+    board.report("one", [Resident("base", ResidentState.LOADED, 2)])
+    board.report("other", [Resident("base", ResidentState.FAILED, 0, "no room")])
+    told = {worker.pop("id"): worker for worker in admin.get(path).json()["workers"]}
+    assert told == {
+        "one": {"host": "a host", "pid": 1, "state": "loaded", "processes": 2, "detail": None},
+        "other": {"host": "a host", "pid": 2, "state": "failed", "processes": 0, "detail": "no room"},
+    }
+    for action in ("load", "unload", "unload"):
+        answer = admin.post(f"{path}/{action}")
+        assert (answer.status_code, answer.json()["name"]) == (202, "base")
+    assert board.orders() == [ModelOrder("base", load=False, serial=3)]
+    assert audited(admin, 3) == [("model.load", "base"), ("model.unload", "base"), ("model.unload", "base")]
+    for worker in workers:
+        roster.leave(worker.id)
+    engine.dispose()
+    assert admin.get(path).json()["workers"] == []
 
 
 def test_the_server_tells_how_it_does(admin: httpx.Client) -> None:

@@ -12,11 +12,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from harken.errors import HarkenError, InvalidOption, ModelInUse
+from harken.errors import HarkenError, InvalidOption, ModelInUse, WorkerUnavailable
 from harken.models.manifest import Installed
 from harken.models.parts import DETECTOR
 from harken.models.spec import ModelSpec
 from harken.models.store import ModelStore
+from harken.ports import Executor
+from harken.ports.residents import Resident, Residents
 from harken.service.admin import Admin
 
 log = logging.getLogger(__name__)
@@ -53,6 +55,16 @@ class Known:
     """The last fetch that was begun by an administrator since the server started."""
     needed: str | None = None
     """Why its files cannot be deleted, for people; None where they can be."""
+    recognises: bool = False
+    """Whether it recognises speech: such models stay in the memory of workers, and can be loaded ahead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A model in the memory of a worker that is alive."""
+
+    worker: Executor
+    resident: Resident
 
 
 class _CalledOff(Exception):
@@ -62,10 +74,22 @@ class _CalledOff(Exception):
 class Models:
     """The use cases. Thread-safe."""
 
-    def __init__(self, store: ModelStore, admin: Admin, clock: Callable[[], float] = time.time) -> None:
-        """Look after the models in ``store``; ``admin`` keeps the audit log."""
+    def __init__(
+        self,
+        store: ModelStore,
+        admin: Admin,
+        board: Residents,
+        workers: Callable[[], list[tuple[Executor, bool]]],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Look after the models in ``store``, and those that ``workers``, each alive or not, hold in memory.
+
+        ``admin`` keeps the audit log; ``board`` is where workers find orders.
+        """
         self._store = store
         self._admin = admin
+        self._board = board
+        self._workers = workers
         self._clock = clock
         self._lock = threading.Lock()
         self._fetches: dict[str, Fetch] = {}
@@ -74,6 +98,7 @@ class Models:
         """Everything in the catalog, in its order."""
         installed = {found.name: found for found in self._store.installed()}
         default = self._store.catalog.default.spec.name
+        recognisers = {spec.name for spec in self._store.catalog.models()}
         with self._lock:
             fetches = dict(self._fetches)
         return [
@@ -83,6 +108,7 @@ class Models:
                 spec.name == default,
                 fetches.get(spec.name),
                 _needed(spec.name, default=spec.name == default),
+                spec.name in recognisers,
             )
             for spec in self._store.catalog.entries()
         ]
@@ -127,17 +153,31 @@ class Models:
         self._admin.note(by, "model.delete", known.spec.name, bytes=freed)
         return freed
 
-    def hold(self, name: str, action: str) -> None:
-        """``load`` or ``unload``: refused by name, since memory is the workers' own to manage.
+    def held(self) -> dict[str, list[Held]]:
+        """Where each model is in memory, is about to be or could not be, by its name."""
+        told = self._board.reported()
+        found: dict[str, list[Held]] = {}
+        for worker, alive in self._workers():
+            for resident in told.get(worker.id, ()) if alive else ():
+                found.setdefault(resident.model, []).append(Held(worker, resident))
+        return found
 
-        Raises UnknownModel, InvalidOption.
+    def hold(self, name: str, by: str, *, load: bool) -> None:
+        """Have every worker that is alive load a model into memory, fetched first if need be, or let it go.
+
+        They do so between two batches; :meth:`held` tells how it goes. A model that was let go is loaded again by the
+        next job that asks for it. Raises UnknownModel, InvalidOption, WorkerUnavailable.
         """
         spec = self._store.catalog.entry(name)
-        raise InvalidOption(
-            f"{action} cannot be honoured for {spec.name}: each worker loads a model with the first job that asks for "
-            "it, keeps the two that it used last, and loads HARKEN_DEFAULT_MODEL when it starts",
-            param=action,
-        )
+        action = "load" if load else "unload"
+        if spec not in self._store.catalog.models():
+            raise InvalidOption(
+                f"{spec.name} does not recognise speech: who needs it loads it for as long as that takes", param=action
+            )
+        if not any(alive for _, alive in self._workers()):
+            raise WorkerUnavailable("no worker is alive that could do it; start one with harken worker")
+        self._board.order(spec.name, load=load)
+        self._admin.note(by, f"model.{action}", spec.name)
 
     def _fetch(self, name: str) -> None:
         def told(done: int, total: int, what: str) -> None:

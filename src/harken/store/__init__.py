@@ -16,6 +16,7 @@ from harken.store.ledger import SqlLedger
 from harken.store.limits import SqlRateLimits, SqlSlots
 from harken.store.migrations import upgrade
 from harken.store.overview import SqlOverview
+from harken.store.residents import SqlResidents
 from harken.store.roster import SqlRoster
 from harken.store.secret import adopt, hold_to, server_secret
 from harken.store.sessions import Argon2, SqlSessions
@@ -36,6 +37,7 @@ __all__ = [
     "SqlLedger",
     "SqlOverview",
     "SqlRateLimits",
+    "SqlResidents",
     "SqlRoster",
     "SqlSessions",
     "SqlSlots",

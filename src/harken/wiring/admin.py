@@ -12,17 +12,18 @@ from pydantic import SecretStr
 from harken.config import Settings
 from harken.models.store import ModelStore
 from harken.service import InForce, Models, Office, Oversight, Service
-from harken.store import SqlOverview, SqlRoster
+from harken.store import SqlOverview, SqlResidents, SqlRoster
 from harken.wiring.accounts import Gate
 
 
 def office(settings: Settings, engine: sa.Engine, service: Service, gate: Gate, weights: ModelStore) -> Office:
     """The office of a server on a prepared database."""
+    oversight = Oversight(SqlOverview(engine), SqlRoster(engine), service, gate.admin, settings.dead_after)
     return Office(
         admin=gate.admin,
         accounts=gate.accounts,
-        oversight=Oversight(SqlOverview(engine), SqlRoster(engine), service, gate.admin, settings.dead_after),
-        models=Models(weights, gate.admin),
+        oversight=oversight,
+        models=Models(weights, gate.admin, SqlResidents(engine), oversight.workers),
         readiness=service.readiness,
         settings=in_force(settings),
     )

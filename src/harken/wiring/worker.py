@@ -18,12 +18,13 @@ from harken.jobs.maintenance import Retention
 from harken.model import Lane
 from harken.models.standard import model_store
 from harken.models.store import ModelStore
-from harken.store import SqlBell, SqlRoster, SqlStages, SqlStore, SqlVoices
+from harken.store import SqlBell, SqlResidents, SqlRoster, SqlStages, SqlStore, SqlVoices
 from harken.telemetry import traces
 from harken.wiring.blobs import blobs
 from harken.wiring.network import GuardedRecordings
 from harken.wiring.shared import database, texts
 from harken.worker.heartbeat import start_beating
+from harken.worker.residency import Residency
 from harken.worker.runtime import Runtime, RuntimeSettings
 from harken.worker.weights import Hardware, Weights
 
@@ -58,6 +59,12 @@ def run_worker(settings: Settings) -> NoReturn:
     writer = texts(settings, store)
     recordings = blobs(settings)
     with database(settings) as engine:
+        weights = Weights(
+            store.catalog,
+            store,
+            Hardware(settings.device, settings.compute_type, settings.cpu_threads),
+            settings.worker_models or (None,),
+        )
         runtime = Runtime(
             RuntimeSettings(
                 scratch=settings.data_dir / "scratch",
@@ -68,12 +75,7 @@ def run_worker(settings: Settings) -> NoReturn:
                 max_audio_seconds=settings.max_audio_seconds,
                 diarize_timeout=settings.diarize_timeout,
             ),
-            Weights(
-                store.catalog,
-                store,
-                Hardware(settings.device, settings.compute_type, settings.cpu_threads),
-                settings.worker_models or (None,),
-            ),
+            weights,
             failed,
         )
         executor = WorkerExecutor(
@@ -93,11 +95,20 @@ def run_worker(settings: Settings) -> NoReturn:
             canonical=lambda name: store.catalog.resolve(name).spec.name,
             models=models,
         )
+        residency = Residency(
+            SqlResidents(engine),
+            executor.id,
+            runtime.holdings,
+            weights,
+            serves=lambda name: models is None or name in models,
+        )
         if not stopping.is_set():
             executor.start()
+            residency.start()
         if not missing:
             start_beating(settings.alive_file)
         stopping.wait()
+        residency.stop()
         executor.stop(settings.drain_seconds)
         runtime.close(settings.drain_seconds)
         writer.close()

@@ -30,6 +30,7 @@ from harken.errors import DiskFull, HarkenError
 from harken.model import Diarization, Options, Window, WindowResult
 from harken.models.parts import SpeakerFiles
 from harken.worker.lifeline import die_with_parent, name_process
+from harken.worker.memory import give_back
 from harken.worker.protocol import (
     Answer,
     Close,
@@ -89,6 +90,8 @@ class Hands:
                 recognizer = self._models.pop(request.model, None)
                 if recognizer is not None:
                     recognizer.close()
+                    del recognizer
+                    give_back()
             case Recognise():
                 return self._recognise(request)
             case Plan():

@@ -11,6 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 from harken.errors import HarkenError
 from harken.worker.process import Child, ChildDied
@@ -51,7 +52,7 @@ class Holdings:
         self._lock = threading.Lock()
         self._ahead = OrderedDict((model.key, model) for model in ahead[:most])
         self._first = frozenset(self._ahead)
-        self._hands: dict[Child, _Hand] = {}
+        self._hands: WeakKeyDictionary[Child, _Hand] = WeakKeyDictionary()
         self._refusals: dict[str, str] = {}
 
     def begin(self, child: Child) -> None:
@@ -129,11 +130,10 @@ class Holdings:
     def told(self) -> dict[str, Holding]:
         """How each model stands, by the name of its folder."""
         with self._lock:
-            held = [{model.folder.name for model in hand.held.values()} for hand in self._hands.values()]
-            last = [
-                {order.model.folder.name: isinstance(order, Load) for order in hand.orders}
-                for hand in self._hands.values()
-            ]
+            # One that left because it had nothing to do took its models with it.
+            hands = [hand for child, hand in self._hands.items() if _runs(child)]
+            held = [{model.folder.name for model in hand.held.values()} for hand in hands]
+            last = [{order.model.folder.name: isinstance(order, Load) for order in hand.orders} for hand in hands]
             names = {*self._refusals, *(name for some in (*held, *last) for name in some)}
             told = {
                 name: Holding(
@@ -155,7 +155,14 @@ class Holdings:
                     hand.orders = [order for order in hand.orders if order.model.key != model.key]
 
     def _drop(self, child: Child, hand: _Hand, key: str) -> None:
-        model = hand.held[key]
+        child.ask(Unload(hand.held[key]), LOAD_SECONDS)
         with self._lock:
             del hand.held[key]
-        child.ask(Unload(model), LOAD_SECONDS)
+
+
+def _runs(child: Child) -> bool:
+    try:
+        child.check()
+    except ChildDied:
+        return False
+    return True

@@ -38,6 +38,7 @@ _ERRORS: Mapping[int, str] = {
     408: "The body did not come",
     409: "It cannot be done as things are",
     413: "The body is too long",
+    503: "No worker is alive that could do it",
 }
 
 

@@ -12,7 +12,7 @@ from harken.model import Account, ApiKey, AuditEntry, CreditEntry, Job
 from harken.model.credits import CREDIT
 from harken.ports import Executor, Queue, Used
 from harken.service import InForce
-from harken.service.models import Fetch, Known
+from harken.service.models import Fetch, Held, Known
 
 _FIGURES = ("completed", "failed", "cancelled", "seconds", "credits")
 
@@ -101,8 +101,8 @@ def fetch(one: Fetch) -> dict[str, Any]:
     return {"state": state, **{name: value for name, value in asdict(one).items() if name not in ("name", "cancelled")}}
 
 
-def model(known: Known) -> dict[str, Any]:
-    """A model."""
+def model(known: Known, held: Iterable[Held]) -> dict[str, Any]:
+    """A model, and the workers that hold it in memory."""
     spec = known.spec
     return {
         "name": spec.name,
@@ -113,10 +113,22 @@ def model(known: Known) -> dict[str, Any]:
         "multilingual": spec.multilingual,
         "default": known.default,
         "needed": known.needed,
+        "recognises": known.recognises,
         "installed": known.installed is not None,
         "size": spec.size if known.installed is None else known.installed.size,
         "source": None if known.installed is None else known.installed.source,
         "fetch": None if known.fetch is None else fetch(known.fetch),
+        "workers": [
+            {
+                "id": one.worker.id,
+                "host": one.worker.host,
+                "pid": one.worker.pid,
+                "state": one.resident.state.value,
+                "processes": one.resident.processes,
+                "detail": one.resident.detail or None,
+            }
+            for one in held
+        ],
     }
 
 
