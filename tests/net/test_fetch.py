@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import hashlib
+import os
 import socket
 import ssl
 import threading
@@ -30,6 +31,7 @@ from harken.errors import (
 from harken.net.addresses import networks
 from harken.net.fetch import IsPage, fetched
 from harken.net.guard import Guard
+from harken.net.landing import sweep
 from harken.net.watch import Limits
 
 LIMITS = Limits(max_bytes=1_000_000)
@@ -320,3 +322,16 @@ def test_an_address_that_cannot_be_called_is_an_option_at_fault(spool: Path, gua
     with pytest.raises(InvalidOption, match="http://"):
         get("ftp://example.com/a.wav", spool, guard)
     assert not issubclass(InvalidOption, FetchError)
+
+
+def test_what_killed_processes_left_is_swept(far: Far, guard: Guard, spool: Path) -> None:
+    dead, fresh, other = spool / "dead.upload", spool / "fresh.upload", spool / "notes.txt"
+    with fetched(far.page("/a", response(SOUND)), spool, guard, LIMITS) as upload:
+        for path in (dead, fresh, other):
+            path.write_bytes(b"x")
+        for path in (dead, other, upload.path):
+            os.utime(path, (1.0, 1.0))
+        sweep(spool)
+        assert {path.name for path in spool.iterdir()} == {"fresh.upload", "notes.txt", upload.path.name}
+    for path in (fresh, other):
+        path.unlink()

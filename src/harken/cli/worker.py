@@ -30,7 +30,8 @@ def worker(
 ) -> None:
     """Run workers only, for a server on the same database; any number of them, each for some lanes and models or all.
 
-    Set HARKEN_DATABASE_URL as the server has it, and HARKEN_DATA_DIR to a folder that both see: recordings are in it.
+    Set HARKEN_DATABASE_URL and HARKEN_BLOBS as the server has them; without a bucket, HARKEN_DATA_DIR is a folder that
+    both see: recordings are in it.
     """
     from harken.cli import processes  # noqa: PLC0415 - not for --help
 

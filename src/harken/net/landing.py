@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import hashlib
 import os
 import re
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +20,10 @@ from typing import BinaryIO
 
 from harken.errors import DiskFull, UploadTooLarge
 from harken.net.watch import Limits
+
+_SUFFIX = ".upload"
+_FRESH = 60.0
+"""Seconds for which a file may be about to be locked."""
 
 Progress = Callable[[int, int | None], None]
 """Is told the bytes that have come, and how many will come where the other side says so. Called for every piece."""
@@ -81,7 +87,7 @@ def landing(folder: Path, limits: Limits, progress: Progress | None) -> Iterator
 
     It is locked meanwhile, as uploads are: that is how a server that starts knows what a killed one left behind.
     """
-    path = folder / f"{uuid.uuid4().hex}.upload"
+    path = folder / f"{uuid.uuid4().hex}{_SUFFIX}"
     try:
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -92,6 +98,16 @@ def landing(folder: Path, limits: Limits, progress: Progress | None) -> Iterator
             yield Landing(path, file, limits, progress)
     finally:
         path.unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove what killed processes left behind in ``folder``; what is still coming is locked, and stays."""
+    latest = time.time() - _FRESH
+    for path in folder.glob(f"*{_SUFFIX}"):
+        with contextlib.suppress(OSError), path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.stat().st_mtime < latest:
+                path.unlink()
 
 
 def too_large(limits: Limits) -> UploadTooLarge:

@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from harken.config import Settings
 from harken.errors import AddressRefused
 from harken.model import DeliveryState
+from harken.net import landing, sites
 from harken.net.addresses import DEFAULT_PORTS, networks, parse, port_ranges
 from harken.net.guard import Guard
 from harken.net.recordings import obtained
-from harken.net.sites import sweep
 from harken.net.watch import Limits
 from harken.net.webhook import Outcome, deliver
 from harken.ports import Receipt, Recording, Send
@@ -57,7 +57,8 @@ class GuardedRecordings:
     def __init__(self, settings: Settings) -> None:
         self._guard = guard(settings)
         self._folder = settings.spool_dir
-        sweep(self._folder)
+        landing.sweep(self._folder)
+        sites.sweep(self._folder)
         self._limits = Limits(
             max_bytes=settings.max_upload_bytes,
             max_audio=settings.max_audio_seconds,
