@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 
+import httpx
 import pytest
 from fastapi import FastAPI, Request, Response, WebSocket
 from fastapi.testclient import TestClient
@@ -28,7 +31,7 @@ def collector(monkeypatch: pytest.MonkeyPatch) -> Iterator[Collector]:
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.address)
         traces.switch_on("api")
         yield collector
-        traces.close()
+        traces.close(60)
 
 
 @pytest.fixture
@@ -62,7 +65,7 @@ def client() -> Iterator[TestClient]:
 
 
 def _all(collector: Collector) -> list[Seen]:
-    traces.close()
+    traces.close(60)
     assert SECRET.encode() not in collector.raw
     return collector.spans
 
@@ -95,7 +98,7 @@ def test_a_request_is_part_of_what_its_caller_does(collector: Collector, client:
 def test_a_request_of_nobody_begins_a_trace(collector: Collector, client: TestClient) -> None:
     for headers in ([], [("traceparent", "00-nonsense")], [("traceparent", CALLER), ("traceparent", CALLER)]):
         client.post("/v1/jobs/a", headers=headers)
-    traces.close()
+    traces.close(60)
     requests = [span for span in collector.spans if span.parent == ""]
     assert len(requests) == len({span.trace for span in requests} - {CALLER.split("-")[1]}) == 3
 
@@ -103,7 +106,7 @@ def test_a_request_of_nobody_begins_a_trace(collector: Collector, client: TestCl
 def test_what_a_caller_does_not_want_traced_is_not(collector: Collector, client: TestClient) -> None:
     client.post("/v1/jobs/a", headers={"traceparent": CALLER[:-2] + "00"})
     client.get("/healthz", headers={"traceparent": CALLER})
-    traces.close()
+    traces.close(60)
     assert collector.spans == []
 
 
@@ -130,3 +133,31 @@ def test_a_web_socket_is_traced_to_its_end(collector: Collector, client: TestCli
     assert span.trace == trace
     assert span.attributes["http.response.status_code"] == 101
     assert span.attributes["harken.job.id"] == str(uuid.UUID(int=8))
+
+
+SERVER = """
+import socket, sys
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from harken.server.middleware import RequestContext
+from harken.server.serving import server
+from harken.server.tracing import Trace
+from harken.telemetry import traces
+
+traces.switch_on("api")
+app = FastAPI(middleware=[Middleware(RequestContext), Middleware(Trace)])
+app.get("/last")(lambda: None)
+with socket.create_server(("127.0.0.1", 0)) as listener:
+    print(listener.getsockname()[1], flush=True)
+    server(app, drain=1).run(sockets=[listener])
+"""
+
+
+def test_a_server_that_stops_sends_what_it_has(collector: Collector) -> None:
+    with subprocess.Popen([sys.executable, "-c", SERVER], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        assert httpx.get(f"http://127.0.0.1:{port}/last").status_code == 200
+        process.terminate()
+        process.wait(60)
+    assert [span.name for span in collector.spans] == ["GET /last"]

@@ -36,7 +36,7 @@ def collector() -> Iterator[Collector]:
 def variables(monkeypatch: pytest.MonkeyPatch, collector: Collector) -> Iterator[None]:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.address)
     yield
-    traces.close()
+    traces.close(60)
 
 
 @pytest.fixture
@@ -49,7 +49,7 @@ def test_a_span_is_part_of_the_one_it_began_in(on: None, collector: Collector) -
     with traces.span("outer", {"a": 1, "b": None}, kind="server") as outer, traces.span("inner"):
         outer.tell({"c": "d"}, name="renamed")
     assert traces.current() is None
-    traces.close()
+    traces.close(60)
     spans = {span.name: span for span in collector.spans}
     assert spans.keys() == {"renamed", "inner"}
     assert spans["inner"].parent == spans["renamed"].id
@@ -66,7 +66,7 @@ def test_a_resource_says_what_the_process_is(collector: Collector, monkeypatch: 
         traces.switch_on("worker")
         with traces.span(name or "by default"):
             pass
-        traces.close()
+        traces.close(60)
     first, second = (collector.named(name).resource for name in ("by default", "ours"))
     assert (first["service.name"], second["service.name"]) == ("harken-worker", "ours")
     assert first["harken.part"] == second["harken.part"] == "worker"
@@ -77,7 +77,7 @@ def test_of_an_error_its_code_is_told_and_not_its_words(on: None, collector: Col
     for error in (JobFailed("a secret"), ValueError("a secret")):
         with pytest.raises(type(error)), traces.span(type(error).__name__):
             raise error
-    traces.close()
+    traces.close(60)
     assert {(span.failed, span.attributes["error.type"]) for span in collector.spans} == {
         (True, "job_failed"),
         (True, "ValueError"),
@@ -98,7 +98,7 @@ def test_other_threads_go_on_with_a_span(on: None, collector: Collector) -> None
     thread = threading.Thread(target=there)
     thread.start()
     thread.join()
-    traces.close()
+    traces.close(60)
     by_id = tree(collector.spans, collector.spans[0].trace)
     assert {span.name: by_id[span.parent].name for span in by_id.values() if span.parent} == {
         "there": "here",
@@ -114,7 +114,7 @@ def test_what_has_an_id_has_its_span_before_it_is_made(on: None, collector: Coll
     with traces.span("part", parent=own):
         pass
     traces.note("whole", 1.0, 3.0, parent=caller, own=own, links=[CALLER])
-    traces.close()
+    traces.close(60)
     part, whole = collector.named("part"), collector.named("whole")
     assert part.parent == whole.id
     assert part.trace == whole.trace
@@ -159,7 +159,7 @@ def test_whether_it_is_sent_the_caller_says_or_the_sampler(
         pass
     with traces.span("wanted by the caller", parent=CALLER):
         assert traces.own("job", traces.current()) is not None
-    traces.close()
+    traces.close(60)
     assert [span.name for span in collector.spans] == ["wanted by the caller"]
 
 
@@ -171,7 +171,7 @@ def test_off_there_is_nothing() -> None:
         assert (traces.current(), traces.trace_id(), traces.own("job", CALLER)) == (None, None, None)
     assert traces.span("b") is traces.span("c")
     traces.note("d", 1.0, 2.0)
-    traces.close()
+    traces.close(60)
 
 
 def test_logs_have_the_trace(on: None, caplog: pytest.LogCaptureFixture) -> None:
@@ -204,7 +204,7 @@ def test_where_nobody_takes_them_they_are_dropped_with_few_words(
             with traces.span("lost"):
                 time.sleep(0.001)
             said = [one for one in caplog.records if CANNOT in one.getMessage()]
-        traces.close()
+        traces.close(60)
     messages = [record.getMessage() for record in caplog.records if record.name != "urllib3.connectionpool"]
     assert messages[0].startswith(CANNOT)
     assert "refused" in messages[0]
@@ -288,15 +288,7 @@ def test_one_module_knows_opentelemetry() -> None:
     assert knows == {"telemetry/otlp.py"}
 
 
-@pytest.mark.parametrize(
-    ("module", "packages"),
-    [
-        ("harken.wiring.worker", ("opentelemetry",)),
-        # FastAPI itself imports the interface, which records nothing; what costs is the rest.
-        ("harken.cli.api", ("opentelemetry.sdk", "opentelemetry.exporter", "opentelemetry.proto", "google.protobuf")),
-    ],
-)
-def test_a_process_that_does_not_trace_has_nothing_of_it(module: str, packages: tuple[str, ...]) -> None:
-    program = f"import sys, {module}; print(*(name for name in sys.modules if name.startswith({packages!r})))"
+def test_a_worker_that_does_not_trace_has_nothing_of_it() -> None:
+    program = "import sys, harken.wiring.worker; print(*(name for name in sys.modules if 'opentelemetry' in name))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []

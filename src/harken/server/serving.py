@@ -14,9 +14,12 @@ from asyncio import TimerHandle
 
 import h11
 import uvicorn
+from anyio import to_thread
 from fastapi import FastAPI
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from harken.telemetry import traces
 
 STUCK = 300.0
 """Seconds in which a client must have read something of what waits for it. It may be slow: each step is 64 KiB."""
@@ -124,6 +127,8 @@ class Server(uvicorn.Server):
                 break
             await asyncio.sleep(0.02)
         await super().shutdown(sockets)
+        # Of this process nothing else is run: it ends by the signal that it was told to stop with.
+        await to_thread.run_sync(traces.close)
 
 
 def server(app: FastAPI, *, drain: int) -> Server:
