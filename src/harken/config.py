@@ -122,6 +122,7 @@ class Settings(BaseSettings):
     sync_timeout: float = Field(3600.0, gt=0, description="Seconds a synchronous request waits for its result.")
     keep_audio: float = Field(24 * 3600.0, ge=0, description="Seconds a recording is kept after its job ended.")
     keep_results: float = Field(30 * 24 * 3600.0, ge=0, description="Seconds a job is kept after it ended.")
+    keep_audit: float = Field(365 * 24 * 3600.0, ge=0, description="Seconds an entry of the audit log is kept.")
     dead_after: float = Field(5.0, gt=0, description="Seconds without a heartbeat after which a worker counts as dead.")
     drain_seconds: float = Field(10.0, ge=0, description="Seconds a stopping worker may use to finish what it began.")
     alive_file: Path | None = Field(

@@ -31,7 +31,7 @@ from harken.model import (
 from harken.models.catalog import Catalog
 from harken.ports import Receipt
 from harken.service import Caller, Limits, Service, Upload, Webhooks
-from harken.store import SqlAccounts, SqlCredits, SqlWebhooks
+from harken.store import SqlAccounts, SqlCredits, SqlWebhooks, Vault
 from harken.text.providers import Providers
 
 TEXT = Transcript((Segment(0.0, 60.0, " so it was said"),), language="en", duration=60.0, model="base")
@@ -53,7 +53,7 @@ def _service(house: House, duration: float | None = 60.0) -> Service:
         providers=Providers(),
         admit=lambda url, _: url,
         webhooks=Webhooks(
-            SqlWebhooks(house.engine, lambda: "secret"),
+            SqlWebhooks(house.engine, lambda: "secret", Vault(b"a secret")),
             house.store,
             house.stages,
             lambda *_: Receipt(DeliveryState.DELIVERED, 200),

@@ -32,7 +32,7 @@ from harken.models.catalog import Catalog
 from harken.net.webhook import new_secret
 from harken.ports import Receipt
 from harken.service import Caller, Limits, Service, Webhooks
-from harken.store import SqlWebhooks
+from harken.store import SqlWebhooks, Vault
 from harken.text.providers import Providers
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def service(house: House) -> Service:
         providers=Providers(),
         admit=admit,
         webhooks=Webhooks(
-            SqlWebhooks(house.engine, new_secret),
+            SqlWebhooks(house.engine, new_secret, Vault(b"a secret")),
             house.store,
             house.stages,
             lambda *_: Receipt(DeliveryState.DELIVERED, 200),

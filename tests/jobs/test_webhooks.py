@@ -19,7 +19,7 @@ from harken.ports import Receipt
 from harken.server.courier import Courier
 from harken.service import Caller, Ending, Webhooks
 from harken.service.webhooks import LEASE, OVERLAP
-from harken.store import SqlWebhooks
+from harken.store import SqlWebhooks, Vault
 
 if TYPE_CHECKING:
     from tests.jobs.conftest import StartExecutor
@@ -45,7 +45,7 @@ class Post:
     sent: list[tuple[str, dict[str, object], tuple[str, ...], str, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.store = SqlWebhooks(self.house.engine, new_secret, clock=lambda: self.now)
+        self.store = SqlWebhooks(self.house.engine, new_secret, Vault(b"a secret"), clock=lambda: self.now)
         self.webhooks = Webhooks(
             self.store,
             self.house.store,

@@ -14,7 +14,7 @@ from harken.net.guard import Guard
 from harken.net.webhook import new_secret
 from harken.ports import Stages, Store
 from harken.service import Webhooks
-from harken.store import SqlWebhooks, connect, rows
+from harken.store import SqlWebhooks, Vault, connect, rows
 from harken.store.tables import deliveries, jobs
 from harken.wiring.network import sender
 
@@ -32,7 +32,7 @@ class Mail:
         self._engine = connect(path)
         self._told: set[str] = set()
         self.webhooks = Webhooks(
-            SqlWebhooks(self._engine, new_secret),
+            SqlWebhooks(self._engine, new_secret, Vault(b"a secret")),
             store,
             stages,
             sender(Guard(networks(["127.0.0.0/8"]))),

@@ -53,6 +53,8 @@ class Retention:
     """A recording, after its job ended."""
     keep_results: float
     """A job with its text, after it ended."""
+    keep_audit: float = 365 * 24 * 3600.0
+    """An entry of the audit log."""
     every: float = 30.0
 
 
@@ -84,6 +86,7 @@ class Maintenance:
             "audio": (every, self.sweep_audio),
             "results": (every, self.sweep_results),
             "history": (every, self.sweep_history),
+            "records": (max(every, ORPHANS), self.sweep_records),
             "orphans": (max(every, ORPHANS), self.sweep_orphans),
             "partitions": (every, self.sort_in),
         }
@@ -128,6 +131,11 @@ class Maintenance:
             if job.audio is not None:
                 self._blobs.delete(job.audio)
             self._store.delete(job.id)
+
+    def sweep_records(self) -> None:
+        """Remove old entries of the audit log, and dead receivers of webhooks to whom nothing is addressed any more."""
+        now = self._clock()
+        self._store.forget_records(now - self._retention.keep_audit, now - self._retention.keep_results)
 
     def sweep_history(self) -> None:
         """Remove the queue's records of workflows that ended long enough ago, so that the database does not grow."""

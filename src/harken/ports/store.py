@@ -104,6 +104,12 @@ class Store(Protocol):
     def expired_jobs(self, now: float, keep: float, limit: int = 100) -> list[Job]:
         """Jobs that ended more than ``keep`` seconds ago, or than they were to be kept, and that no stage needs."""
 
+    def forget_records(self, audit_before: float, receivers_before: float) -> None:
+        """Remove entries of the audit log from before a time, and receivers that were paused before another.
+
+        Those stay to whom a delivery is kept.
+        """
+
     def overdue(self, now: float, limit: int = 100) -> list[Job]:
         """Jobs past their deadline that have not ended."""
 

@@ -7,6 +7,7 @@ Knows no network: what sends is given. Knows no wire form: what draws a message 
 from __future__ import annotations
 
 import itertools
+import logging
 import random
 import time
 from collections.abc import Callable, Collection
@@ -17,6 +18,8 @@ from harken.ports import Outbox, Receipt, Send, Stages, Store, WebhookStore
 from harken.service import policy
 from harken.service.nouns import Caller
 from harken.telemetry import traces, work
+
+log = logging.getLogger(__name__)
 
 LEASE = 120.0
 """Seconds that a delivery belongs to whoever took it; longer than any try takes."""
@@ -35,6 +38,15 @@ class Ending:
 
 Draw = Callable[[Ending], bytes]
 """The body of a message."""
+
+
+def _drawn(draw: Draw, ending: Ending) -> bytes | None:
+    """The body of a message; None where drawing it fails, which is no fault of the receiver's."""
+    try:
+        return draw(ending)
+    except Exception:
+        log.exception("the message of how job %s ended could not be drawn", ending.job.id)
+        return None
 
 
 class Webhooks:
@@ -101,25 +113,30 @@ class Webhooks:
         return self._store.take_due(self._clock(), LEASE, limit, without)
 
     def deliver(self, delivery: Delivery, draw: Draw, stopping: Callable[[], bool]) -> DeliveryState:
-        """Try it once, and note how it went.
+        """Try it once, and note how it went; a message that cannot be drawn is a try that failed.
 
         Raises what reading the job raises, JobNotFound when it is gone, and JobCancelled when ``stopping`` says so:
         then it is tried again when the lease is over.
         """
         job = self._jobs.job(delivery.job_id)
-        body = draw(Ending(job, self._jobs.transcript(job.id), tuple(self._stages.stages(job.id))))
+        body = _drawn(draw, Ending(job, self._jobs.transcript(job.id), tuple(self._stages.stages(job.id))))
         began, clock = self._clock(), time.monotonic()
         secrets = self._store.secrets(delivery.owner)
         about: traces.Attributes = {"harken.delivery.id": delivery.id, "harken.attempt": len(delivery.tries) + 1}
         with traces.span("webhook", about, parent=work.of_job(job), kind="client") as span:
-            receipt = self._send(delivery.url, body, secrets, delivery.id, int(began), stopping)
+            if body is None:
+                receipt = Receipt(
+                    DeliveryState.WAITING, reason="the server could not draw the message; its log has why"
+                )
+            else:
+                receipt = self._send(delivery.url, body, secrets, delivery.id, int(began), stopping)
             state, due = self._after(delivery, receipt)
             span.tell({"http.response.status_code": receipt.status, "harken.delivery.state": state.value})
             if state is not DeliveryState.DELIVERED:
                 span.fail("webhook_failed" if receipt.status is None else str(receipt.status))
         attempt = Try(began, round(time.monotonic() - clock, 3), state.value, receipt.status, receipt.reason)
         self._store.tried(delivery.id, attempt, state, due)
-        if state is DeliveryState.FAILED:
+        if state is DeliveryState.FAILED and body is not None:
             self._store.pause(delivery.owner, delivery.url, receipt.reason or "it did not answer as it should")
         return state
 

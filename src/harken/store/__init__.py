@@ -22,6 +22,7 @@ from harken.store.secret import adopt, hold_to, server_secret
 from harken.store.sessions import Argon2, SqlSessions
 from harken.store.sql import SqlStore
 from harken.store.stages import SqlStages
+from harken.store.vault import Vault
 from harken.store.voices import SqlVoices
 from harken.store.webhooks import SqlWebhooks
 
@@ -45,6 +46,7 @@ __all__ = [
     "SqlStore",
     "SqlVoices",
     "SqlWebhooks",
+    "Vault",
     "adopt",
     "connect",
     "hold_to",

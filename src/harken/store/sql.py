@@ -16,12 +16,13 @@ from harken.errors import JobEnded
 from harken.model import Job, JobState, Lane, Transcript, WindowResult
 from harken.ports import Page
 from harken.store import rows, shares
+from harken.store.account_tables import audit
 from harken.store.base import ACTIVE, Sql, fewer, not_found
 from harken.store.clock import database_clock
 from harken.store.credits import drop_job, end_job, extend
 from harken.store.database import writing
 from harken.store.paging import cursor_of, place_of
-from harken.store.tables import deliveries, executors, jobs, stages, transcripts, windows
+from harken.store.tables import deliveries, executors, jobs, receivers, stages, transcripts, windows
 from harken.store.usage import count
 from harken.telemetry import work
 
@@ -237,6 +238,15 @@ class SqlStore(Sql):
         """See :class:`~harken.ports.Store`."""
         with writing(self._engine) as connection:
             connection.execute(jobs.update().where(jobs.c.id == job_id).values(audio=None))
+
+    def forget_records(self, audit_before: float, receivers_before: float) -> None:
+        """See :class:`~harken.ports.Store`."""
+        addressed = sa.exists().where(deliveries.c.owner == receivers.c.owner, deliveries.c.url == receivers.c.url)
+        # One that lives again is no more than its name.
+        since = sa.func.coalesce(receivers.c.paused, 0.0)
+        with writing(self._engine) as connection:
+            connection.execute(audit.delete().where(audit.c.at < audit_before))
+            connection.execute(receivers.delete().where(since < receivers_before, ~addressed))
 
     # Pieces
 

@@ -16,6 +16,7 @@ from harken.store.base import Sql
 from harken.store.database import writing
 from harken.store.paging import cursor_of, place_of
 from harken.store.tables import deliveries, receivers, webhook_secrets
+from harken.store.vault import Vault
 
 _WAITING = deliveries.c.state == DeliveryState.WAITING.value
 
@@ -23,12 +24,13 @@ _WAITING = deliveries.c.state == DeliveryState.WAITING.value
 class SqlWebhooks(Sql):
     """The :class:`~harken.ports.WebhookStore` of one database. Thread-safe.
 
-    ``new_secret`` makes what messages are signed with.
+    ``new_secret`` makes what messages are signed with, and ``vault`` keeps it.
     """
 
-    def __init__(self, engine: sa.Engine, new_secret: Callable[[], str], **rest: Any) -> None:
+    def __init__(self, engine: sa.Engine, new_secret: Callable[[], str], vault: Vault, **rest: Any) -> None:
         super().__init__(engine, **rest)
         self._new_secret = new_secret
+        self._vault = vault
 
     def take_due(self, now: float, lease: float, limit: int, without: Collection[str] = ()) -> list[Delivery]:
         """See :class:`~harken.ports.WebhookStore`."""
@@ -42,24 +44,28 @@ class SqlWebhooks(Sql):
             receivers.c.paused.is_not(None),
         )
         chosen = sa.select(deliveries.c.id).where(*due).order_by(deliveries.c.due).limit(limit)
+        chosen = chosen.with_for_update(skip_locked=True)
         with writing(self._engine) as connection:
             connection.execute(
                 deliveries.update().where(*due, paused).values(state=DeliveryState.PAUSED.value, ended=now)
             )
+            # Locked first and changed then: within one statement the choice may be made again for every row.
+            ids = connection.execute(chosen).scalars().all()
             taken = connection.execute(
-                deliveries.update()
-                .where(deliveries.c.id.in_(chosen.with_for_update(skip_locked=True)))
-                .values(due=now + lease)
-                .returning(*deliveries.c)
+                deliveries.update().where(deliveries.c.id.in_(ids)).values(due=now + lease).returning(*deliveries.c)
             )
             return sorted(map(_from, taken), key=lambda delivery: delivery.created)
 
     def tried(self, delivery_id: str, attempt: Try, state: DeliveryState, due: float) -> None:
         """See :class:`~harken.ports.WebhookStore`."""
         with writing(self._engine) as connection:
-            row = connection.execute(sa.select(deliveries).where(deliveries.c.id == delivery_id)).one_or_none()
+            known = sa.select(deliveries).where(deliveries.c.id == delivery_id).with_for_update()
+            row = connection.execute(known).one_or_none()
             if row is None:
                 return
+            if row.state == DeliveryState.DELIVERED.value:
+                # By another courier, while this one was taken for dead.
+                state, due = DeliveryState.DELIVERED, row.due
             tries = [*json.loads(row.tries), plain(attempt)]
             ended = None if state is DeliveryState.WAITING else attempt.at + attempt.seconds
             connection.execute(
@@ -136,12 +142,14 @@ class SqlWebhooks(Sql):
             )
             .order_by(webhook_secrets.c.expires.is_(None).desc(), webhook_secrets.c.created.desc())
         )
-        found = [row.secret for row in self._read(query)]
+        opened = [self._vault.open(row.secret, owner) for row in self._read(query)]
+        found = [secret for secret in opened if secret is not None]
         if found:
             return found
         # Of two who find none, each makes one, and both of these count.
+        sealed = self._vault.seal(self._new_secret(), owner)
         with writing(self._engine) as connection:
-            connection.execute(webhook_secrets.insert().values(owner=owner, secret=self._new_secret(), created=now))
+            connection.execute(webhook_secrets.insert().values(owner=owner, secret=sealed, created=now))
         return self.secrets(owner)
 
     def rotate(self, owner: str, overlap: float) -> str:
@@ -156,7 +164,8 @@ class SqlWebhooks(Sql):
                 .where(of_owner, webhook_secrets.c.expires.is_(None))
                 .values(expires=now + overlap)
             )
-            connection.execute(webhook_secrets.insert().values(owner=owner, secret=secret, created=now))
+            sealed = self._vault.seal(secret, owner)
+            connection.execute(webhook_secrets.insert().values(owner=owner, secret=sealed, created=now))
         return secret
 
 

@@ -26,6 +26,7 @@ from harken.store import (
     SqlRateLimits,
     SqlSessions,
     SqlSlots,
+    Vault,
     adopt,
     connect,
     hold_to,
@@ -44,6 +45,7 @@ class Gate:
     admin: Admin
     rates: RateLimits
     slots: SqlSlots
+    vault: Vault
 
 
 def gate(settings: Settings, engine: sa.Engine, catalog: Catalog) -> Gate:
@@ -69,6 +71,7 @@ def gate(settings: Settings, engine: sa.Engine, catalog: Catalog) -> Gate:
         admin=Admin(SqlSessions(engine), facts, Argon2(), rates, SqlAuditLog(engine), secret),
         rates=rates,
         slots=SqlSlots(engine),
+        vault=Vault(secret),
     )
 
 

@@ -71,7 +71,7 @@ def service(settings: Settings) -> Iterator[tuple[Service, ModelStore, Gate, Off
             lambda: _readiness(settings, store, recordings, weights, readers),
             texts(settings, weights),
             admission(door),
-            Webhooks(SqlWebhooks(engine, new_secret), store, stages, sender(door), delay, time.time),
+            Webhooks(SqlWebhooks(engine, new_secret, callers.vault), store, stages, sender(door), delay, time.time),
             price_list=settings.prices,
         )
         try:
