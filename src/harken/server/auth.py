@@ -6,6 +6,7 @@ Knows how a key is written into a header, and no route.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import time
 from collections.abc import AsyncIterator, Callable
@@ -85,17 +86,19 @@ class Door:
         Raises Unauthenticated, or TooManyRequests after many keys from there that were none.
         """
         where = network(address)
-        for key in presented[:-1]:
-            try:
-                return await self._caller(key, where)
-            except Unauthenticated:
-                continue
         try:
-            return await self._caller(presented[-1], where)
+            return await self.still(*presented, where=where)
         except Unauthenticated:
             if presented[-1]:
                 await self._wrong(where)
             raise
+
+    async def still(self, *presented: str | None, where: str = "") -> Caller:
+        """The same of somebody who was let in before and is still here: no wrong key is counted."""
+        for key in presented[:-1]:
+            with contextlib.suppress(Unauthenticated):
+                return await self._caller(key, where)
+        return await self._caller(presented[-1], where)
 
     async def count(self, caller: Caller) -> None:
         """Count a request. Raises TooManyRequests with the seconds until there is room again."""

@@ -241,9 +241,15 @@ class Desk:
     ) -> contextlib.AbstractContextManager[Listener]:
         """Listen to a job of the caller's, from the window after ``after`` on.
 
-        Its listener raises WorkerUnavailable when the server is stopping, and JobNotFound when the job is deleted.
+        Its listener raises WorkerUnavailable when the server is stopping, JobNotFound when the job is deleted, and
+        Unauthenticated some seconds after the caller's key was revoked.
         """
         caller = self.caller(connection)
+        presented = connection.state.presented
+
+        async def let_in() -> None:
+            with contextlib.suppress(StoreUnavailable):
+                await self._door.still(*presented)
 
         def make() -> Feed:
             return Feed(
@@ -251,7 +257,7 @@ class Desk:
                 lambda ask: self._poller.until(self._patient(job_id, ask)),
             )
 
-        return self.feeds.listen(job_id, caller.id, make, after)
+        return self.feeds.listen(job_id, caller.id, make, after, let_in)
 
     async def news(self, request: Request, listener: Listener, since: Update | None, patience: float) -> Update | None:
         """What follows ``since`` of what is listened to; None when ``patience`` seconds brought nothing.

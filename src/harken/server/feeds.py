@@ -15,6 +15,9 @@ from typing import Any
 
 from harken.model import Job, Transcript, WindowResult
 
+AGAIN = 10.0
+"""Seconds between two looks at whether somebody who listens may still."""
+
 Look = Callable[[int], tuple[Job, list[tuple[int, WindowResult]]]]
 """Reads a job as it is now and its windows after an index, the job first. Blocking."""
 
@@ -103,16 +106,31 @@ class Feed:
 
 
 class Listener:
-    """Somebody who listens to a feed."""
+    """Somebody who listens to a feed, as long as ``let_in`` does not raise."""
 
-    def __init__(self, feed: Feed, after: int) -> None:
+    def __init__(self, feed: Feed, after: int, let_in: Callable[[], Awaitable[None]]) -> None:
         self._feed = feed
         self._after = after
+        self._let_in = let_in
+        self._asked = asyncio.get_running_loop().time()
         self.transcript = feed.transcript
 
     async def next(self, since: Update | None) -> Update:
-        """What follows ``since``, which is None at first; see :meth:`Feed.next`."""
-        return await self._feed.next(since, self._after)
+        """What follows ``since``, which is None at first; see :meth:`Feed.next`. Raises what ``let_in`` does too."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            left = self._asked + AGAIN - clock()
+            if left <= 0:
+                await self._let_in()
+                self._asked = clock()
+                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    return await self._feed.next(since, self._after)
+
+
+async def _everybody() -> None:
+    """Nobody is sent away."""
 
 
 class Feeds:
@@ -122,15 +140,25 @@ class Feeds:
         self._feeds: dict[tuple[str, str], Feed] = {}
 
     @contextlib.contextmanager
-    def listen(self, job_id: str, caller: str, make: Callable[[], Feed], after: int = -1) -> Iterator[Listener]:
-        """Listen to a job from the window after ``after`` on; ``make`` makes the feed of the first who does."""
+    def listen(
+        self,
+        job_id: str,
+        caller: str,
+        make: Callable[[], Feed],
+        after: int = -1,
+        let_in: Callable[[], Awaitable[None]] = _everybody,
+    ) -> Iterator[Listener]:
+        """Listen to a job from the window after ``after`` on; ``make`` makes the feed of the first who does.
+
+        ``let_in`` is asked now and then, and raises when the caller may listen no longer.
+        """
         key = (job_id, caller)
         feed = self._feeds.get(key)
         if feed is None:
             feed = self._feeds[key] = make()
         feed.listeners += 1
         try:
-            yield Listener(feed, after)
+            yield Listener(feed, after, let_in)
         finally:
             feed.listeners -= 1
             if not feed.listeners:

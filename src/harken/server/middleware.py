@@ -128,7 +128,7 @@ class Guard:
             if caller == EVERYONE:
                 keyless.check(scope, self._origins)
             await self._door.count(caller)
-            scope.setdefault("state", {})["caller"] = caller
+            scope.setdefault("state", {}).update(caller=caller, presented=presented)
         await self._app(scope, receive, send)
 
     def _open(self, path: str) -> bool:
