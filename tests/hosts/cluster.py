@@ -24,7 +24,7 @@ from tests.postgres import binaries, unprivileged
 
 from harken.worker.scratch import Scratch
 
-PATIENCE = 300.0
+PATIENCE = 600.0
 """Seconds that anything may take that must happen."""
 DEAD_AFTER = 8.0
 """Seconds after which these workers count as dead."""
