@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,6 +90,19 @@ class Client:
         except requests.ConnectionError:
             return False
 
+    def answers(self) -> bool:
+        """Whether it is alive."""
+        try:
+            return self._session.get(f"{self.url}/healthz", timeout=START_SECONDS).ok
+        except requests.ConnectionError:
+            return False
+
+    def workers(self) -> int:
+        """How many workers are alive behind it."""
+        checks = self._session.get(f"{self.url}/readyz", timeout=START_SECONDS).json()["checks"]
+        [detail] = [check["detail"] for check in checks if check["part"] == "workers"]
+        return int(detail.partition(" ")[0])
+
     def transcribe(self, name: str, recording: bytes) -> float:
         """Send a recording and wait for its text; seconds the engine says it took."""
         response = self._post("/v1/audio/transcriptions", name, recording)
@@ -105,6 +118,17 @@ class Client:
         response = self._session.post(url, timeout=START_SECONDS)
         if response.status_code != requests.codes.conflict:
             self._check(response)
+
+    def follow(self, job: str) -> None:
+        """Wait until a job has ended, as those do who follow its segments."""
+        url = f"{self.url}/v1/transcription-jobs/{job}/events"
+        self._check(self._session.get(url, timeout=JOB_SECONDS))
+
+    def positions(self) -> list[tuple[str, float]]:
+        """Status of each of the caller's latest hundred jobs, and how many seconds of its recording are done."""
+        response = self._session.get(f"{self.url}/v1/transcription-jobs?limit=100", timeout=START_SECONDS)
+        self._check(response)
+        return [(str(job["status"]), float(job["position"])) for job in response.json()["data"]]
 
     def state(self, job: str) -> str:
         """What a job's status is."""
@@ -142,24 +166,31 @@ def started(folder: Path) -> Iterator[str]:
     Raises:
         HarkenError: it did not get ready; its log is in the message.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = folder / "server.log"
     environment = {**os.environ, "HARKEN_DATA_DIR": str(folder / "data"), "HARKEN_HOST": "127.0.0.1"}
     environment.pop("HARKEN_DATABASE_URL", None)
-    command = [sys.executable, "-c", "from harken.cli import main; main()", "serve", "--port", str(port)]
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
-    try:
-        client = Client(f"http://127.0.0.1:{port}")
-        deadline = time.monotonic() + START_SECONDS
-        while not client.ready():
-            if process.poll() is not None or time.monotonic() > deadline:
-                tail = log.read_text(encoding="utf-8", errors="replace")[-2000:]
-                raise HarkenError(f"the server did not get ready:\n{tail}")
-            time.sleep(0.1)
+    port = free_port()
+    client = Client(f"http://127.0.0.1:{port}")
+    log = folder / "server.log"
+    with launched(["serve", "--port", str(port)], environment, log) as process:
+        wait_until(client.ready, [process], log)
         yield client.url
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def launched(arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """``harken`` with these arguments in a process of its own that writes to ``log``, until the context ends."""
+    command = [sys.executable, "-c", "from harken.cli import main; main()", *arguments]
+    with log.open("ab") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=dict(environment))
+    try:
+        yield process
     finally:
         process.terminate()
         try:
@@ -167,6 +198,16 @@ def started(folder: Path) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def wait_until(ready: Callable[[], bool], processes: Sequence[subprocess.Popen[bytes]], log: Path) -> None:
+    """Wait for ``ready``. Raises HarkenError with the end of ``log`` when a process ends or it takes too long."""
+    deadline = time.monotonic() + START_SECONDS
+    while not ready():
+        if any(process.poll() is not None for process in processes) or time.monotonic() > deadline:
+            tail = log.read_text(encoding="utf-8", errors="replace")[-2000:]
+            raise HarkenError(f"the server did not get ready:\n{tail}")
+        time.sleep(0.1)
 
 
 def measure_server(

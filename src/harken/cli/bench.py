@@ -12,7 +12,9 @@ from rich.console import Console
 
 from harken.bench import commands
 from harken.bench import diarization as bench_diarization
+from harken.bench import load_report as bench_load
 from harken.bench import vocabulary as bench_vocabulary
+from harken.bench.load import Extent
 from harken.cli.settings import load_settings
 from harken.models.store import ModelStore
 
@@ -199,6 +201,33 @@ def live(
 ) -> None:
     """Time from submission to the first live segment, and whether many listeners at once hear everything."""
     commands.live(_store(), Console(), listeners=listeners, url=url, key=key, json_file=json_file)
+
+
+@app.command()
+def load(
+    corpus: Annotated[
+        Path | None, typer.Argument(exists=True, file_okay=False, help="Labelled sets to take speech from.")
+    ] = None,
+    workers: Annotated[str, typer.Option(help="Numbers of workers, comma-separated.")] = "1,2,4",
+    seconds: Annotated[float, typer.Option(min=5, help="Of each measurement under load.")] = 40.0,
+    json_file: Json = None,
+) -> None:
+    """Short clips while long files run, with ever more workers: waiting, throughput, fairness, and health meanwhile."""
+    bench_load.load(
+        _store(),
+        Console(),
+        corpus=corpus,
+        workers=_numbers(workers),
+        extent=Extent(alone=seconds, mixed=seconds),
+        json_file=json_file,
+    )
+
+
+def _numbers(listed: str) -> list[int]:
+    numbers = [int(item) for item in listed.split(",") if item.strip().isdecimal() and int(item)]
+    if not numbers or len(numbers) != len(listed.split(",")):
+        raise typer.BadParameter(f"{listed} is no list of numbers such as 1,2,4", param_hint="--workers")
+    return numbers
 
 
 def _store() -> ModelStore:
