@@ -41,8 +41,11 @@ ALWAYS: Mapping[int, str] = {
     403: "Your key's policy does not allow it; `message` or `detail` names the policy",
     429: "Too many requests; `Retry-After` says when to come again",
     500: "The server's fault; its log has the details by request id",
+    503: "A part of the server does not work for now; `Retry-After` says when to come again",
 }
 """What every route may answer."""
+UNPAID: Mapping[int, str] = {402: "The account's credits do not cover this"}
+"""What every route may answer that has work done."""
 
 
 def responses(*parts: Documented) -> dict[int | str, dict[str, Any]]:

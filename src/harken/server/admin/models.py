@@ -66,7 +66,7 @@ def add(routes: APIRouter, entrance: Entrance) -> None:
         "/models/{name}/load",
         status_code=202,
         summary="Have every worker load a model into memory, fetched first if need be; `workers` tells how it goes",
-        responses=errors(503),
+        responses=errors(),
     )
     async def load(request: Request, name: str) -> dict[str, Any]:
         return await done(lambda: models.hold(name, request.state.actor, load=True), name)
@@ -75,7 +75,7 @@ def add(routes: APIRouter, entrance: Entrance) -> None:
         "/models/{name}/unload",
         status_code=202,
         summary="Have every worker give back a model's memory; the next job that asks for it loads it again",
-        responses=errors(503),
+        responses=errors(),
     )
     async def unload(request: Request, name: str) -> dict[str, Any]:
         return await done(lambda: models.hold(name, request.state.actor, load=False), name)

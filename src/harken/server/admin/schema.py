@@ -38,13 +38,12 @@ _ERRORS: Mapping[int, str] = {
     408: "The body did not come",
     409: "It cannot be done as things are",
     413: "The body is too long",
-    503: "No worker is alive that could do it",
 }
 
 
 def errors(*also: int) -> dict[int | str, dict[str, Any]]:
     """The errors of a route: those of all, and others by their status."""
-    told = {status: text for status, text in _ERRORS.items() if status in {400, 401, 403, 429, 500, *also}}
+    told = {status: text for status, text in _ERRORS.items() if status in {400, 401, 403, 429, 500, 503, *also}}
     return responses({status: {"description": text, "model": AdminError} for status, text in told.items()})
 
 

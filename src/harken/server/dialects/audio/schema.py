@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from harken.server.dialects.audio.fields import MODEL
-from harken.server.documents import ALWAYS, RECORDING, Detail, body, details, responses
+from harken.server.documents import ALWAYS, RECORDING, UNPAID, Detail, body, details, responses
 
 
 class AudioResult(BaseModel):
@@ -70,6 +70,7 @@ PROCESS: dict[int | str, dict[str, Any]] = responses(
     details(
         {
             **ALWAYS,
+            **UNPAID,
             408: "Nothing came for too long in the middle of the upload",
             413: "The upload is too large, or the recording too long",
             415: "Not media, or media without sound",
@@ -88,6 +89,7 @@ AGAIN: dict[int | str, dict[str, Any]] = responses(
     details(
         {
             **ALWAYS,
+            **UNPAID,
             400: "The instruction is none that can be followed, or the body is not valid",
             404: "There is no such job of yours, or it has expired",
             409: "There is no transcript yet, or it is being formatted already",

@@ -238,7 +238,7 @@ START = _responses(
     ),
     _answer(202, HostedAccepted, "The job"),
 )
-START_URL = _responses(_STARTED, _answer(202, HostedAccepted, "The job"))
+START_URL = _responses(_STARTED, _errors({507: "Not enough free disk space"}), _answer(202, HostedAccepted, "The job"))
 RESULT = _responses(_QUERY, _MISSING, _answer(200, HostedResult, "The job as it stands"))
 RENAMED = _responses(
     _errors(

@@ -79,7 +79,7 @@ def _errors(told: Mapping[int, str]) -> Documented:
 
 
 _ALWAYS = _errors(documents.ALWAYS)
-UPLOAD_ERRORS = _errors(
+_UPLOAD = _errors(
     {
         400: "A field or the form is not valid, or the model or language is not known",
         408: "Nothing came for too long in the middle of the upload",
@@ -90,6 +90,8 @@ UPLOAD_ERRORS = _errors(
         507: "Not enough free disk space",
     }
 )
+UPLOAD_ERRORS = {**_UPLOAD, **_errors(documents.UNPAID)}
+ENROL_ERRORS = {**_UPLOAD, **_errors({409: "A voice of this name is enrolled already"})}
 WAIT_ERRORS = _errors({409: "The job was cancelled meanwhile", 504: "Not done in the time that a request may wait"})
 QUERY_ERRORS = _errors({400: "A parameter is not valid"})
 JOB_ERRORS = _errors({404: "There is no such job of yours"})
@@ -105,6 +107,7 @@ RESULT_ERRORS = _errors(
 CANCEL_ERRORS = _errors({409: "It has already ended"})
 DIARIZATION_ERRORS = _errors(
     {
+        **documents.UNPAID,
         400: "A field or the body is not valid",
         409: "The job has not completed, or this is being done already",
         410: "The recording is not kept any more",
@@ -112,6 +115,7 @@ DIARIZATION_ERRORS = _errors(
 )
 TEXT_ERRORS = _errors(
     {
+        **documents.UNPAID,
         400: "The body is not valid, or nobody knows the model, or it cannot do this",
         408: "Nothing came for too long in the middle of the body",
         409: "The job has not completed, or this is being done already",
@@ -119,9 +123,12 @@ TEXT_ERRORS = _errors(
     }
 )
 RETRY_ERRORS = _errors(
-    {409: "The job has not completed, or this is being done already", 410: "The recording is not kept any more"}
+    {
+        **documents.UNPAID,
+        409: "The job has not completed, or this is being done already",
+        410: "The recording is not kept any more",
+    }
 )
-VOICE_CONFLICT = _errors({409: "A voice of this name is enrolled already"})
 VOICE_ERRORS = _errors({404: "You have no voice of this name"})
 EVENTS_ERRORS = _errors({400: "Last-Event-ID is not valid"})
 MODEL_ERRORS = _errors({404: "Nobody knows this model"})

@@ -36,7 +36,7 @@ def add(routes: APIRouter, desk: Desk) -> None:
         dependencies=[Depends(desk.slot)],
         response_class=JSONResponse,
         openapi_extra=form(schema.VOICE_FIELDS, idempotent=False, required=("file", "name")),
-        responses=schema.responses(schema.ENROLLED, schema.UPLOAD_ERRORS, schema.VOICE_CONFLICT),
+        responses=schema.responses(schema.ENROLLED, schema.ENROL_ERRORS),
     )
     async def enrol(request: Request) -> JSONResponse:
         async with desk.uploads.receive(request, check=_checked) as (form, upload):

@@ -166,6 +166,7 @@ DEBUG: Documented = {200: {"description": "What is known of the job", "model": S
 
 UPLOAD_ERRORS = details(
     {
+        **documents.UNPAID,
         400: "Not media, or a field or the form is not valid, or the model or language is not known",
         408: "Nothing came for too long in the middle of the upload",
         413: "The upload is too large, or the recording too long",

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from harken.pipeline.validation import MAX_NAME
+from harken.server import documents
 from harken.server.dialects.suite.schema import FIELDS
 from harken.server.documents import Documented, details
 
@@ -132,6 +133,7 @@ HEARD: Documented = {200: {"description": "The text", "model": SuiteHeard}}
 
 BODY_ERRORS = details(
     {
+        **documents.UNPAID,
         400: "The body is not valid, there is nothing in it to write about, or nobody knows the model",
         408: "Nothing came for too long in the middle of the body",
         413: "The body is too large",
@@ -152,12 +154,14 @@ CHAT_ERRORS = details(
 )
 SPAN_ERRORS = details(
     {
+        **documents.UNPAID,
         400: "A field is not valid, the times are outside the recording, or nobody knows the model or language",
         404: "There is no such job of yours",
         408: "Nothing came for too long in the middle of the body",
         410: "The job's recording is not kept any more",
         422: "The idempotency key was used before with another request",
         503: "A part of the server does not work, or the model is not installed and cannot be fetched",
+        507: "Not enough free disk space",
     }
 )
 WAIT_ERRORS = details({409: "It was cancelled meanwhile", 504: "Not done in the time that a request may wait"})
