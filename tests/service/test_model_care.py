@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -16,6 +16,8 @@ from harken.errors import ModelInUse, UnknownModel
 from harken.models.delivery import Meter, SourceFailed, Workspace
 from harken.models.spec import ModelSpec
 from harken.models.store import ModelStore
+from harken.ports import Executor
+from harken.ports.residents import ModelOrder, Resident, ResidentState
 from harken.service import Admin, Models
 
 
@@ -27,6 +29,29 @@ class Notes:
 
     def note(self, actor: str, action: str, subject: str = "", **_: object) -> None:
         self.told.append((actor, action, subject))
+
+
+class Orders:
+    """The board of orders in memory, and what two workers say, of whom one is dead."""
+
+    def __init__(self) -> None:
+        self.given: list[tuple[str, bool]] = []
+
+    def order(self, model: str, *, load: bool) -> int:
+        self.given.append((model, load))
+        return len(self.given)
+
+    def orders(self) -> list[ModelOrder]:
+        return []
+
+    def report(self, executor_id: str, residents: Sequence[Resident]) -> bool:
+        raise AssertionError((executor_id, residents))
+
+    def reported(self) -> dict[str, list[Resident]]:
+        return {worker.id: [Resident("base", ResidentState.LOADED, 1)] for worker, _ in WORKERS}
+
+
+WORKERS = ((Executor("alive", "host", 1, 1), True), (Executor("dead", "host", 2, 1), False))
 
 
 class Slow:
@@ -62,7 +87,7 @@ def notes() -> Notes:
 
 @pytest.fixture
 def models(source: Slow, notes: Notes, tmp_path: Path) -> Models:
-    return Models(ModelStore(tmp_path, [source]), cast("Admin", notes))
+    return Models(ModelStore(tmp_path, [source]), cast("Admin", notes), Orders(), lambda: list(WORKERS))
 
 
 def _ended(models: Models, name: str) -> bool:
@@ -122,3 +147,7 @@ def test_what_every_job_needs_is_not_deleted(models: Models) -> None:
         with pytest.raises(ModelInUse, match=why):
             models.delete(name, "me")
     assert models.model("campplus").needed is None
+
+
+def test_only_workers_that_are_alive_hold_models(models: Models) -> None:
+    assert [(name, [one.worker.id for one in held]) for name, held in models.held().items()] == [("base", ["alive"])]
