@@ -81,9 +81,9 @@ class Scene:
         until(lambda: self.entered() and not self.audit.active(), lambda: f"{self.audit.active()} jobs do not end")
 
     def noticed(self) -> None:
-        """Wait until a client was refused something."""
+        """Wait until a client was refused something, or none has anything left to ask."""
         told = len(self.refused)
-        until(lambda: len(self.refused) > told, lambda: "no client noticed")
+        until(lambda: len(self.refused) > told or self.entered(), lambda: "no client noticed")
 
 
 Fault = Callable[[Scene], None]
