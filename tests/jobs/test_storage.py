@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.jobs.house import House, until
 from tests.jobs.test_fetching import submit
+from tests.jobs.test_policies import _service as that_probes
 from tests.jobs.test_service import ME, service
 
 from harken.errors import AudioGone, QueueFull, StorageUnavailable, StoreUnavailable
@@ -96,8 +97,10 @@ def test_what_was_fetched_waits_to_be_kept(
     ("error", "kept"), [(StoreUnavailable("the commit's answer was lost"), True), (QueueFull("full"), False)]
 )
 def test_a_recording_goes_only_where_it_is_known_to_be_nobodys(
-    house: House, service: Service, monkeypatch: pytest.MonkeyPatch, error: Exception, kept: bool
+    house: House, monkeypatch: pytest.MonkeyPatch, error: Exception, kept: bool
 ) -> None:
+    service = that_probes(house)
+
     def fail(*_: object) -> None:
         raise error
 
