@@ -98,7 +98,6 @@ def test_callers_whom_nobody_answers_are_an_error(tmp_path: Path) -> None:
 def test_a_short_run(model_store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARKEN_MODELS_DIR", str(model_store.root))
     monkeypatch.setattr("harken.bench.load.CANDIDATES", 2)
-    monkeypatch.setattr("harken.bench.load.CLIPS", 1)
     extent = Extent(
         idle=0, settle=0, alone=0, mixed=0, pause=0, long=150, files=(3, 1, 1), turn=61, others=5
     )  # everything is done as often as must be

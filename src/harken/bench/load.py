@@ -7,7 +7,6 @@ client and nothing of what is behind it.
 
 from __future__ import annotations
 
-import itertools
 import secrets
 import tempfile
 import time
@@ -32,8 +31,7 @@ from harken.model import SAMPLE_RATE
 CLIP = 5.0
 """Seconds of a short clip."""
 CANDIDATES = 10
-CLIPS = 5
-"""Of the candidates, those that are heard soonest: the others are doubtful, and heard again and again."""
+"""Of which the one that is heard soonest is sent: doubtful ones are heard several times over, whoever waits."""
 LOOK = 0.25
 """Seconds between two looks at how far the long files are."""
 MOMENTS = 4
@@ -71,14 +69,14 @@ class Extent:
 class Recordings:
     """What is sent, in a folder of the caller's."""
 
-    clips: tuple[Path, ...]
+    clip: Path
     silence: Path
     long: Path
     turn: Path
 
     @classmethod
     def made_of(cls, speech: Samples, folder: Path, extent: Extent, engine: Engine) -> Recordings:
-        """Cut and repeated from speech that is longer than a clip; ``engine`` chooses clips."""
+        """Cut and repeated from speech that is longer than a clip; ``engine`` chooses the clip."""
         size = round(CLIP * SAMPLE_RATE)
         taken: dict[Path, float] = {}
         for number, start in enumerate(np.linspace(0, len(speech) - size, CANDIDATES).astype(int)):
@@ -91,7 +89,7 @@ class Recordings:
         material.write(silence, np.zeros(SAMPLE_RATE, np.float32))
         make_long(long, speech, extent.long)
         make_long(turn, speech, extent.turn)
-        return cls(tuple(sorted(taken, key=lambda path: taken[path])[:CLIPS]), silence, long, turn)
+        return cls(min(taken, key=lambda path: taken[path]), silence, long, turn)
 
 
 def measure_load(
@@ -112,22 +110,22 @@ def measure_load(
         cluster(Path(folder), workers, keys) as url,
     ):
         progress(f"{workers} workers: clips on an idle server")
-        clips = tuple(map(str, recordings.clips))
-        _warm_up(url, recordings.clips, workers)
-        with calling(Calls(url, clips, CLIPPER)) as traffic:
+        clip = str(recordings.clip)
+        _warm_up(url, recordings.clip, workers)
+        with calling(Calls(url, clip, CLIPPER)) as traffic:
             time.sleep(extent.idle)
             idle = traffic.end()
         progress(f"{workers} workers: long files alone")
         owners = [Client(url, key=key) for key in OWNERS]
         for owner, files in zip(owners, extent.files, strict=True):
             _submit(owner, recordings.long, files)
-        _warm_up(url, recordings.clips, workers)
+        _warm_up(url, recordings.clip, workers)
         time.sleep(extent.settle)
         probes = Calls(url, silence=str(recordings.silence), probe_key=PROBE)
         with calling(probes) as probing:
             alone = _rates(owners, extent.alone)
             progress(f"{workers} workers: clips and long files")
-            with calling(Calls(url, clips, CLIPPER, extent.pause)) as traffic:
+            with calling(Calls(url, clip, CLIPPER, extent.pause)) as traffic:
                 mixed = _rates(owners, extent.mixed)
                 busy = traffic.end()
             probed = probing.end()
@@ -158,7 +156,7 @@ def measure_turns(
         cluster(Path(folder), workers, [CROWD, ONE, CLIPPER]) as url,
     ):
         progress(f"{workers} workers: one file alone, and beside {extent.others} of another account")
-        _warm_up(url, recordings.clips, workers)
+        _warm_up(url, recordings.clip, workers)
         crowd, one = Client(url, key=CROWD), Client(url, key=ONE)
         alone = _timed(one, recordings.turn)
         _submit(crowd, recordings.turn, extent.others)
@@ -180,12 +178,12 @@ def _submit(client: Client, recording: Path, count: int) -> None:
         list(pool.map(lambda _: client.submit(recording.name, data), range(count)))
 
 
-def _warm_up(url: str, clips: Sequence[Path], workers: int) -> None:
-    """Have every worker hear a clip or two."""
+def _warm_up(url: str, clip: Path, workers: int) -> None:
+    """Have every worker hear the clip once or twice."""
     client = Client(url, key=CLIPPER)
-    sent = [clip.read_bytes() for clip in itertools.islice(itertools.cycle(clips), 4 * workers)]
-    with ThreadPoolExecutor(len(sent)) as pool:
-        list(pool.map(lambda data: client.transcribe("clip.wav", data), sent))
+    data = clip.read_bytes()
+    with ThreadPoolExecutor(4 * workers) as pool:
+        list(pool.map(lambda _: client.transcribe(clip.name, data), range(4 * workers)))
 
 
 def _rates(owners: Sequence[Client], seconds: float) -> list[float]:

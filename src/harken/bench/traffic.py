@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Callers of a server, in a process of their own: ``python -m harken.bench.traffic '{...}'``.
 
-Somebody who sends short clips, by turns waiting for the text and as a job that is followed to its end; health checks;
-submissions; each in a thread, one request after the other. What they saw is written as JSON when standard input ends.
-So whoever measures something else meanwhile does not slow them down.
+Somebody who sends a short clip again and again, by turns waiting for the text and as a job that is followed to its end;
+health checks; submissions; each in a thread, one request after the other. What they saw is written as JSON when
+standard input ends. So whoever measures something else meanwhile does not slow them down.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ class Calls:
     """Who calls, and how often."""
 
     url: str
-    clips: tuple[str, ...] = ()
-    """Short recordings, in turn; none of them is sent where there are none."""
+    clip: str = ""
+    """A short recording; empty sends none."""
     clip_key: str = ""
-    """Of the account that sends them."""
+    """Of the account that sends it."""
     pause: float = 0.0
-    """Mean seconds between an answer and the next clip; they vary by half."""
+    """Mean seconds between an answer and sending it again; they vary by half."""
     silence: str = ""
     """What is submitted by the way; no health is asked for and nothing submitted where there is none."""
     probe_key: str = ""
@@ -53,9 +53,9 @@ class Seen:
     """How long things took, in seconds."""
 
     waited: tuple[float, ...] = ()
-    """From sending a clip to having its text, in one request."""
+    """From sending the clip to having its text, in one request."""
     jobs: tuple[float, ...] = ()
-    """From sending a clip to the end of its job."""
+    """From sending the clip to the end of its job."""
     health: tuple[float, ...] = ()
     submissions: tuple[float, ...] = ()
     """From sending a recording to its being entered as a job."""
@@ -122,14 +122,12 @@ class _Caller(threading.Thread):
 def _callers(calls: Calls, ended: threading.Event) -> list[_Caller]:
     chance = random.Random(1)  # noqa: S311 - nothing secret, and the same each time
     found: list[_Caller] = []
-    if calls.clips:
-        recordings = [(Path(path).name, Path(path).read_bytes()) for path in calls.clips]
-        # Each kind has every clip in turn, whether their number is even or odd.
-        one, other = itertools.cycle(recordings), itertools.cycle(recordings)
+    if calls.clip:
+        clip = (Path(calls.clip).name, Path(calls.clip).read_bytes())
         client = Client(calls.url, key=calls.clip_key)
         acts: dict[str, Callable[[], object]] = {
-            "waited": lambda: client.transcribe(*next(one)),
-            "jobs": lambda: client.follow(client.submit(*next(other))),
+            "waited": lambda: client.transcribe(*clip),
+            "jobs": lambda: client.follow(client.submit(*clip)),
         }
         found.append(_Caller(acts, lambda: calls.pause * chance.uniform(0.5, 1.5), ended))
     if calls.silence:
@@ -143,7 +141,7 @@ def _callers(calls: Calls, ended: threading.Event) -> list[_Caller]:
 def _main(argument: str) -> int:
     data: dict[str, Any] = json.loads(argument)
     ended = threading.Event()
-    callers = _callers(Calls(**{**data, "clips": tuple(data["clips"])}), ended)
+    callers = _callers(Calls(**data), ended)
     for caller in callers:
         caller.start()
 
