@@ -32,7 +32,7 @@ from harken.telemetry import work
 
 log = logging.getLogger(__name__)
 
-LOOK = 0.1
+LOOK = 0.5
 """Seconds between two looks at whether something was cancelled."""
 
 _TRANSIENT = (WorkerUnavailable, OSError)
