@@ -30,6 +30,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 __all__ = ["clip"]
 
 JOBS = "/v1/transcription-jobs"
+PATIENCE = 400.0
+"""Seconds that a client waits at most."""
 
 
 @dataclass
@@ -51,7 +53,7 @@ class House:
         return None
 
     def until_ready(self) -> None:
-        assert eventually(lambda: (self.ready() or {}).get("status") == 200, 120), self.log.read_text()
+        assert eventually(lambda: (self.ready() or {}).get("status") == 200, PATIENCE), self.log.read_text()
 
     def submit(self, recording: Path) -> httpx.Response:
         with recording.open("rb") as file:
@@ -95,7 +97,7 @@ def house(base_model: Path, vad_model: Path, tmp_path_factory: pytest.TempPathFa
         log = Path(own) / "server.log"
         with (
             launched(["serve", "--port", str(port)], environment, log) as process,
-            httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as http,
+            httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as http,
         ):
             house = House(http, s3, bucket, data, log, process.pid)
             house.until_ready()
@@ -120,7 +122,7 @@ def talk(recording: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def text(server: str, talk: Path) -> str:
     """What a server with a folder hears."""
-    with httpx.Client(base_url=server, timeout=120) as http, talk.open("rb") as file:
+    with httpx.Client(base_url=server, timeout=PATIENCE) as http, talk.open("rb") as file:
         answer = http.post(
             "/v1/audio/transcriptions", files={"file": file}, data={"language": "en", "response_format": "text"}
         )

@@ -43,6 +43,7 @@ class StreamedArrival:
         self._size = 0
         self._block = bytearray()
         self._stream: _Stream | None = None
+        self._finishing = False
         self._whole = False
         self._kept = False
 
@@ -61,6 +62,7 @@ class StreamedArrival:
         """See :class:`~harken.ports.Arrival`."""
         from obstore import put  # noqa: PLC0415 - an extra
 
+        self._finishing = True
         if self._stream is None:
             with plainly():
                 put(self._client, self.key, bytes(self._block), use_multipart=False)
@@ -83,8 +85,8 @@ class StreamedArrival:
             return
         if self._stream is not None and not self._whole:
             self._stream.give_up()
-        # What was sent whole may be there although the answer that says so was lost.
-        if self._whole or (self._stream is None and self._block):
+        # It may be there although the answer that says so was lost.
+        if self._finishing:
             try:
                 with plainly(), contextlib.suppress(FileNotFoundError):
                     delete(self._client, self.key)
