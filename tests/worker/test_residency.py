@@ -4,8 +4,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import psutil
 import pytest
@@ -15,7 +16,8 @@ from tests.worker.conftest import ENGLISH, MakeRig, Rig, eventually
 from harken.ports import Executor
 from harken.ports.residents import Resident, ResidentState
 from harken.store import SqlResidents, SqlRoster, connect, preparing, upgrade
-from harken.worker.holdings import Holding
+from harken.worker.holdings import Holding, Holdings
+from harken.worker.process import Child, ChildDied
 from harken.worker.protocol import ModelRef
 from harken.worker.residency import Residency
 from harken.worker.weights import Weights
@@ -88,7 +90,7 @@ def test_what_cannot_be_loaded_is_told(board: SqlResidents, make_rig: MakeRig, w
         return "tiny" in told and told["tiny"].state is ResidentState.FAILED
 
     assert eventually(failed)
-    assert (told.keys(), told["base"], told["tiny"].processes) == ({"base", "tiny"}, _loaded(1), 0)
+    assert (set(told), told["base"], told["tiny"].processes) == ({"base", "tiny"}, _loaded(1), 0)
     assert "could not be fetched" in told["tiny"].detail
     board.order("tiny", load=False)
     assert _says(board, _loaded(1))
@@ -105,6 +107,38 @@ def test_a_model_that_kills_is_not_tried_again_and_again(make_rig: MakeRig, tmp_
     assert rig.run(clip, "job", ENGLISH).text
     assert holdings.told()["deadly"].ordered == 0
     assert rig.runtime.failure is None
+
+
+class _Answering:
+    """Stands in for a child: does something when it is asked."""
+
+    def __init__(self, act: Callable[[], None]) -> None:
+        self._act = act
+
+    def ask(self, request: object, timeout: float) -> None:
+        self._act()
+
+    def check(self) -> None:
+        pass
+
+
+def test_an_order_is_countermanded_while_another_child_obeys_it(tmp_path: Path) -> None:
+    holdings, model = Holdings(2, ()), ModelRef(tmp_path / "deadly")
+
+    def die() -> None:
+        raise ChildDied("died")
+
+    def meanwhile() -> None:
+        with pytest.raises(ChildDied):
+            holdings.obey(weak)
+
+    weak, strong = (cast("Child", _Answering(act)) for act in (die, meanwhile))
+    for child in (weak, strong):
+        holdings.begin(child)
+    holdings.load(model)
+    holdings.obey(strong)
+    assert holdings.keys(strong) == {model.key}
+    assert holdings.told()["deadly"] == Holding(1)
 
 
 def test_what_was_ordered_takes_the_place_of_what_was_not_used(make_rig: MakeRig, weights: Weights, clip: Path) -> None:

@@ -105,7 +105,9 @@ class Holdings:
                 self._countermand(order.model, death.how)
                 raise
             with self._lock:
-                hand.orders.pop(0)
+                # It may have been countermanded meanwhile.
+                if hand.orders and hand.orders[0] is order:
+                    hand.orders.pop(0)
                 self._refusals[name] = refusal
 
     def load(self, model: ModelRef) -> None:
