@@ -29,7 +29,7 @@ test: setup $(VENV)/.test
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 ## make chaos   machines that fail while recordings are in hand; counts what became of them in docs/reliability.md
 chaos: setup $(VENV)/.test
