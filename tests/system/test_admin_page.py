@@ -171,6 +171,12 @@ def test_an_administrators_day(here: Here, page: Page, beckett_wav: Path) -> Non
     page.sees("HARKEN_DATA_DIR")
     section(page, "Models")
     page.sees("(default)")
+    page.sees("loaded in process")
+    page.press("Unload base")
+    page.sees("The workers are told to let go of base.")
+    page.until("!document.body.textContent.includes('loaded in process')")
+    page.press("Load base")
+    page.sees("loaded in process")
 
     section(page, "Security")
     page.press("Log out everywhere")
