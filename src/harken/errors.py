@@ -66,6 +66,7 @@ This module knows no HTTP, no database and no engine; dialects map the classes t
     │   └── StorageMisconfigured    it refuses this server, or is not there
     ├── WrongSecret                 not the secret that the database's keys were made with
     ├── DataFolderInUse             another server owns the data folder
+    ├── DatabaseTooNew              a newer version changed the database for good
     └── MissingExtra                an optional part is not installed
 """
 
@@ -492,6 +493,12 @@ class DataFolderInUse(HarkenError):
     """Another server runs on this data folder."""
 
     code = "data_folder_in_use"
+
+
+class DatabaseTooNew(HarkenError):
+    """A newer version has changed the database in a way that this one cannot work with."""
+
+    code = "database_too_new"
 
 
 class MissingExtra(HarkenError):
