@@ -116,9 +116,6 @@ class Store(Protocol):
     def audio_keys(self) -> set[str]:
         """Keys of every recording that a job owns."""
 
-    def workers_alive(self, within: float) -> int:
-        """Executors whose heart beat in the last ``within`` seconds, by the database's clock."""
-
     def ping(self) -> None:
         """Raise when the database cannot be read."""
 

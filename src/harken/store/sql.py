@@ -18,11 +18,10 @@ from harken.ports import Page
 from harken.store import rows, shares
 from harken.store.account_tables import audit
 from harken.store.base import ACTIVE, Sql, fewer, not_found
-from harken.store.clock import database_clock
 from harken.store.credits import drop_job, end_job, extend
 from harken.store.database import writing
 from harken.store.paging import cursor_of, place_of
-from harken.store.tables import deliveries, executors, jobs, receivers, stages, transcripts, windows
+from harken.store.tables import deliveries, jobs, receivers, stages, transcripts, windows
 from harken.store.usage import count
 from harken.telemetry import work
 
@@ -95,11 +94,6 @@ class SqlStore(Sql):
     def audio_keys(self) -> set[str]:
         """See :class:`~harken.ports.Store`."""
         return {row.audio for row in self._read(sa.select(jobs.c.audio).where(jobs.c.audio.is_not(None)))}
-
-    def workers_alive(self, within: float) -> int:
-        """See :class:`~harken.ports.Store`."""
-        fresh = executors.c.beat > database_clock(self._engine) - within
-        return int(self._read(sa.select(sa.func.count()).select_from(executors).where(fresh))[0][0])
 
     def ping(self) -> None:
         """See :class:`~harken.ports.Store`."""

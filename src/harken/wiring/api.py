@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator
 from harken.config import Settings
 from harken.errors import HarkenError
 from harken.jobs.engine import DurableJobs
+from harken.model import Lane
 from harken.models.standard import model_store
 from harken.models.store import ModelStore
 from harken.net.webhook import delay, new_secret
 from harken.ports import BlobStore, Readiness, Shares
 from harken.service import Limits, Office, Service, Webhooks
-from harken.store import SqlLedger, SqlStages, SqlStore, SqlVoices, SqlWebhooks, speak_plainly
+from harken.store import SqlLedger, SqlRoster, SqlStages, SqlStore, SqlVoices, SqlWebhooks, speak_plainly
 from harken.wiring.accounts import Gate, gate
 from harken.wiring.admin import office
 from harken.wiring.blobs import blobs
@@ -68,7 +69,7 @@ def service(settings: Settings) -> Iterator[tuple[Service, ModelStore, Gate, Off
                 interactive_seconds=settings.interactive_seconds,
                 job_deadline=settings.job_deadline,
             ),
-            lambda: _readiness(settings, store, recordings, weights, readers),
+            lambda: _readiness(settings, store, SqlRoster(engine), recordings, weights, readers),
             texts(settings, weights),
             admission(door),
             Webhooks(SqlWebhooks(engine, new_secret, callers.vault), store, stages, sender(door), delay, time.time),
@@ -84,16 +85,18 @@ def service(settings: Settings) -> Iterator[tuple[Service, ModelStore, Gate, Off
 
 
 def _readiness(
-    settings: Settings, store: SqlStore, recordings: BlobStore, weights: ModelStore, readers: Readers
+    settings: Settings, store: SqlStore, roster: SqlRoster, recordings: BlobStore, weights: ModelStore, readers: Readers
 ) -> list[Readiness]:
     def model() -> str:
         return weights.path(settings.default_model).name
 
     def workers() -> str:
-        alive = store.workers_alive(settings.dead_after)
+        alive = [one for one in roster.executors() if one.silence < settings.dead_after]
         if not alive:
             raise HarkenError("no worker is alive; start one with harken worker, or look at its log")
-        return f"{alive} alive"
+        asked = {lane: None if lane is Lane.TEXT else weights.catalog.default.spec.name for lane in Lane}
+        left = [lane.value for lane, model in asked.items() if not any(one.serves(lane, model) for one in alive)]
+        return f"{len(alive)} alive" + (f"; none takes {', '.join(left)} for the default model" if left else "")
 
     def probing() -> str:
         if readers.crew.failure:

@@ -35,6 +35,8 @@ export default async function overview({ redraw, current }) {
     table("Processes that take jobs", [
       ["State", (worker) => h("span", { class: worker.alive ? "good" : "bad" }, worker.alive ? "alive" : "silent")],
       ["Process", (worker) => count(worker.pid), "number"],
+      ["Lanes", (worker) => (worker.lanes || ["all"]).join(", ")],
+      ["Models", (worker) => (worker.models || ["any"]).join(", ")],
       ["Last heard of", (worker) => `${Math.round(worker.silence)} s ago`, "number"],
       ["Id", (worker) => mono(worker.id)],
     ], told.workers, "No worker has started yet."),
