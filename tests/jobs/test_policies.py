@@ -103,7 +103,6 @@ def test_each_thing_needs_its_scope(service: Service, house: House) -> None:
         ({hear}, lambda who, _: _submit(service, house, who)),
         ({hear}, lambda who, _: service.submit_url("http://example.com/a.mp3", Options(), who)),
         ({hear}, lambda who, _: service.check(Options(), who)),
-        ({hear}, lambda who, job: service.hear_again(job.id, 0.0, 1.0, Options(), who)),
         ({hear}, lambda who, job: service.diarize_again(job.id, who)),
         ({hear}, lambda who, _: service.enrol("Zoë", audio, who)),
         ({hear}, lambda who, _: service.forget("Zoë", who)),
@@ -118,12 +117,19 @@ def test_each_thing_needs_its_scope(service: Service, house: House) -> None:
         ({read}, lambda who, job: service.stage(job.id, "x", who)),
         ({read}, lambda who, _: service.voices(who)),
         ({hear, write}, lambda who, job: service.cancel_stage(job.id, "x", who)),
-        ({hear, write}, lambda who, job: service.cancel(job.id, who)),
-        ({hear, write}, lambda who, job: service.delete(job.id, who)),
+        ({hear}, lambda who, job: service.cancel(job.id, who)),
+        ({hear}, lambda who, job: service.delete(job.id, who)),
     ]
     for allowed, attempt in attempts:
         for scope in Scope:
             assert _refused(attempt, _with(scope), _completed(house)) == (scope not in allowed)
+
+    def again(who: Caller, job: Job) -> object:
+        return service.hear_again(job.id, 0.0, 1.0, Options(), who)
+
+    for few in ((hear,), (read,), (write,)):
+        assert _refused(again, _with(*few), _completed(house))
+    assert not _refused(again, _with(hear, read), _completed(house))
 
 
 def test_a_refused_recording_leaves_nothing(service: Service, house: House) -> None:
