@@ -133,6 +133,10 @@ class WorkerExecutor:
         models = "any model" if self._models is None else ", ".join(sorted(self._models))
         log.info("executor %s takes jobs of %s, for %s", self.id, lanes, models)
 
+    def hurry(self) -> None:
+        """Have :meth:`stop`, now or later, wait for no chapter. For signal handlers too."""
+        self._hands.abort()
+
     def stop(self, drain: float) -> None:
         """Take no more jobs, finish the chapters in hand within ``drain`` seconds, put the jobs back, and leave.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
@@ -32,6 +33,12 @@ AWAY = (
 """The database does not answer, or is not itself. Jobs wait for it; it is no fault of theirs."""
 _PATIENCE = 1.0
 """Seconds between two tries to reach the database, or the store of recordings."""
+
+
+_LOOK = 0.1
+"""Seconds between two looks at whether there is still time."""
+_LETTING_GO = 5.0
+"""Seconds in which whatever is left in the middle lets go."""
 
 
 class LeftOff(BaseException):
@@ -79,10 +86,16 @@ class Hands:
     def stop(self, drain: float) -> bool:
         """Let go of everything at the end of its step, or in the middle after ``drain`` seconds; whether all did."""
         self._stopping.set()
-        if self._idle(drain):
-            return True
+        deadline = time.monotonic() + drain
+        while not self._idle(_LOOK):
+            if self.aborting or time.monotonic() > deadline:
+                self._aborting.set()
+                return self._idle(_LETTING_GO)
+        return True
+
+    def abort(self) -> None:
+        """Do not wait for the ends of steps any more. For signal handlers too: it waits for nothing."""
         self._aborting.set()
-        return self._idle(max(drain, 5.0))
 
     def check(self) -> None:
         """Raise LeftOff when nothing new is to be begun."""

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
+import time
 from collections.abc import Iterator
 
 import sqlalchemy as sa
@@ -14,21 +16,47 @@ from harken.errors import ModelError
 from harken.jobs.engine import prepare
 from harken.models.store import ModelStore
 from harken.store import connect, preparing, upgrade
+from harken.store.database import is_sqlite
 from harken.text.providers import LOCAL, Providers, TextSettings, providers
+
+log = logging.getLogger(__name__)
+
+_AWAY = 100.0
+"""Seconds that a start waits for a database that is away: less than a supervisor gives it to be up. Whoever keeps
+processes running starts it again."""
+_PAUSE = 1.0
 
 
 @contextlib.contextmanager
 def database(settings: Settings) -> Iterator[sa.Engine]:
-    """The database, brought up to date. Raises OSError when the data folder cannot be made."""
+    """The database, brought up to date; one that is away is waited for.
+
+    Raises OSError when the data folder cannot be made, DatabaseTooNew.
+    """
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     engine = connect(settings.database_url or settings.database_path)
     try:
-        with preparing(engine):
-            upgrade(engine)
-            prepare(engine)
+        _prepare(engine)
         yield engine
     finally:
         engine.dispose()
+
+
+def _prepare(engine: sa.Engine) -> None:
+    """Bring the database up to date. Processes of a whole installation start at once, and this one may be first."""
+    deadline = time.monotonic() + _AWAY
+    while True:
+        try:
+            with preparing(engine):
+                upgrade(engine)
+                prepare(engine)
+        except sa.exc.OperationalError as error:
+            if is_sqlite(engine) or time.monotonic() > deadline:
+                raise
+            log.warning("the database does not answer, trying again: %s", error.orig)
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 def texts(settings: Settings, store: ModelStore) -> Providers:

@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import NoReturn
 
@@ -40,7 +40,13 @@ def run_worker(settings: Settings) -> NoReturn:
     stopping = threading.Event()
     failures: list[str] = []
 
+    hurry: list[Callable[[], None]] = []
+
     def stop(_number: int, _frame: FrameType | None) -> None:
+        # Told a second time it hands over what it has in hand as it stands, without waiting for it.
+        if stopping.is_set():
+            for one in hurry:
+                one()
         stopping.set()
 
     def failed(why: str) -> None:
@@ -95,6 +101,7 @@ def run_worker(settings: Settings) -> NoReturn:
             canonical=lambda name: store.catalog.resolve(name).spec.name,
             models=models,
         )
+        hurry.append(executor.hurry)
         residency = Residency(
             SqlResidents(engine),
             executor.id,
@@ -110,7 +117,8 @@ def run_worker(settings: Settings) -> NoReturn:
         stopping.wait()
         residency.stop()
         executor.stop(settings.drain_seconds)
-        runtime.close(settings.drain_seconds)
+        # Whatever was in hand is done or in other hands by now.
+        runtime.close(0.0)
         writer.close()
     _end(failures)
 
