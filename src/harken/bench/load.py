@@ -25,13 +25,15 @@ from harken.bench.load_figures import Load, Spread, Turns, jain, slope
 from harken.bench.memory import make_long
 from harken.bench.server import ENDED, JOB_SECONDS, Client
 from harken.bench.traffic import Calls, calling
-from harken.errors import HarkenError
+from harken.errors import HarkenError, InvalidRequest
 from harken.model import SAMPLE_RATE
 
 CLIP = 5.0
 """Seconds of a short clip."""
 CANDIDATES = 10
 """Of which the one that is heard soonest is sent: doubtful ones are heard several times over, whoever waits."""
+WORDS = 6
+"""That are heard in it at least: where nobody speaks there is nothing to wait for."""
 LOOK = 0.25
 """Seconds between two looks at how far the long files are."""
 MOMENTS = 4
@@ -47,11 +49,11 @@ OWNERS = (CROWD, FEW, ONE)
 class Extent:
     """How long and how much. Seconds."""
 
-    idle: float = 12.0
-    settle: float = 20.0
+    idle: float = 10.0
+    settle: float = 30.0
     """Until it is measured what long files get: the first of them are cut and every worker meets its first clips."""
-    alone: float = 40.0
-    mixed: float = 45.0
+    alone: float = 35.0
+    mixed: float = 35.0
     pause: float = 0.8
     """Between a clip's answer and the same caller's next clip, while long files run."""
     long: float = 1200.0
@@ -76,15 +78,18 @@ class Recordings:
 
     @classmethod
     def made_of(cls, speech: Samples, folder: Path, extent: Extent, engine: Engine) -> Recordings:
-        """Cut and repeated from speech that is longer than a clip; ``engine`` chooses the clip."""
+        """Cut and repeated from longer speech; ``engine`` chooses the clip. Raises InvalidRequest."""
         size = round(CLIP * SAMPLE_RATE)
         taken: dict[Path, float] = {}
         for number, start in enumerate(np.linspace(0, len(speech) - size, CANDIDATES).astype(int)):
             path = folder / f"clip{number}.wav"
             material.write(path, speech[start : start + size])
             begin = time.process_time()
-            engine.hear(path)
-            taken[path] = time.process_time() - begin
+            heard = engine.hear(path)
+            if len(heard.text.split()) >= WORDS:
+                taken[path] = time.process_time() - begin
+        if not taken:
+            raise InvalidRequest(f"no {CLIP:.0f} s of the recording have {WORDS} words: give one with more speech")
         silence, long, turn = folder / "silence.wav", folder / "long.opus", folder / "turn.opus"
         material.write(silence, np.zeros(SAMPLE_RATE, np.float32))
         make_long(long, speech, extent.long)
