@@ -14,7 +14,8 @@ from dataclasses import replace
 
 import pytest
 from dbos import DBOS
-from dbos._queue import queue_worker_thread
+from dbos._queue import Queue, queue_worker_thread
+from dbos._sys_db import SystemDatabase
 from tests.jobs.house import until
 
 from harken.jobs import recovery
@@ -30,6 +31,10 @@ def test_the_private_parts_of_the_queue_are_as_they_were() -> None:
     source = inspect.getsource(queue_worker_thread)
     assert "stop_event.wait(timeout=" in source
     assert "if queue.database_backed_queue:" in source
+    # Workers that serve some models only: the thread goes by the partitions that it is shown.
+    assert "dbos._sys_db.get_queue_partitions(queue.name)" in source
+    assert list(inspect.signature(SystemDatabase.get_queue_partitions).parameters) == ["self", "queue_name"]
+    assert "_partition_worker_concurrency" in inspect.getsource(Queue._has_partition_limits)
 
 
 def test_a_running_process_is_not_gone() -> None:
