@@ -101,7 +101,7 @@ def test_what_arrives_is_what_was_sent(server: Running) -> None:
 
     probe_through(server)
     assert post(server, trickle()).status_code == 200
-    assert [(server.backend.folder / key).read_bytes() for key in server.backend.keys()] == [nasty]
+    assert [(server.backend.folder / key).read_bytes() for key in sorted(server.backend.keys())] == [nasty]
     assert server.backend.submissions[0].fingerprint
     server.clean()
 

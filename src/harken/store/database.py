@@ -32,7 +32,7 @@ _SILENCE = 10
 _ASK = 5
 """Seconds between two such questions; three of them without an answer, and the connection is given up."""
 _GIVE_UP = _SILENCE + 3 * _ASK
-# A machine that vanished says no farewell. Left to the system's own settings, we would wait two hours for an answer that
+# A machine that vanished says no farewell. Left to the system's settings, we would wait two hours for an answer that
 # was lost with it, and what was locked by a machine that vanished would be locked as long, for everybody.
 _WATCHED = {
     "connect_timeout": 10,

@@ -56,8 +56,8 @@ def hold_to(facts: Facts, secret: bytes) -> None:
     if facts.first(_FACT, _mark(secret)) != _mark(secret):
         raise WrongSecret(
             "the keys in the database were made with another secret: bring back the file 'secret' of the data folder, "
-            "or HARKEN_SECRET. Every server on one database needs the same: set HARKEN_SECRET on all that share no data "
-            "folder. If it is lost: harken keys start-over"
+            "or HARKEN_SECRET. Every server on one database needs the same: set HARKEN_SECRET on all that share no "
+            "data folder. If it is lost: harken keys start-over"
         )
 
 
