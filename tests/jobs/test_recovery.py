@@ -31,6 +31,10 @@ def test_the_private_parts_of_the_queue_are_as_they_were() -> None:
     source = inspect.getsource(queue_worker_thread)
     assert "stop_event.wait(timeout=" in source
     assert "if queue.database_backed_queue:" in source
+    # How many it takes is read anew at every look, and may be another number each time.
+    assert "q._worker_concurrency - running" in source
+    assert "queue._worker_concurrency - local_running_count" in inspect.getsource(SystemDatabase.start_queued_workflows)
+    assert "dbos._active_workflows_set.count_for_queue(queue.name)" in source
     # Workers that serve some models only: the thread goes by the partitions that it is shown.
     assert "dbos._sys_db.get_queue_partitions(queue.name)" in source
     assert list(inspect.signature(SystemDatabase.get_queue_partitions).parameters) == ["self", "queue_name"]

@@ -103,3 +103,24 @@ def test_an_account_keeps_so_many_bytes(engine: sa.Engine) -> None:
         house.store.recording_came(fetched.id, fetched.id, 61, "a.mp3")
     assert house.store.job(fetched.id).audio is None
     assert house.store.recording_came(fetched.id, fetched.id, 60, "a.mp3").audio == fetched.id
+
+
+def test_who_waits_and_has_nothing_in_hand(engine: sa.Engine) -> None:
+    house = House(engine)
+    newcomers = house.store.newcomers
+    first = house.enter()
+    house.enter("other", Lane.INTERACTIVE)
+    assert newcomers(Lane.BATCH, set()) == {None: 1}
+    assert newcomers(Lane.BATCH, {first.id}) == {}, "in hand, though nobody has noted it yet"
+    house.store.start(first.id, "worker")
+    house.enter()
+    assert newcomers(Lane.BATCH, set()) == {}
+    house.enter("other")
+    house.enter("other")
+    house.enter("third")
+    assert newcomers(Lane.BATCH, set()) == {None: 2}
+    house.store.fail(first.id, "code", "why")
+    assert newcomers(Lane.BATCH, set()) == {None: 3}
+    tiny = Submission(replace(first, id=str(uuid.uuid4()), owner="fourth"), model="tiny")
+    house.ledger.enter(tiny, 100, lambda *_: None)
+    assert newcomers(Lane.BATCH, set()) == {None: 3, "tiny": 1}

@@ -71,6 +71,7 @@ class WorkerExecutor:
         models: Set[str] | None = None,
     ) -> None:
         self._engine = engine
+        self._store = store
         self._roster = roster
         self._open_bell = open_bell
         self._limits = dict(limits)
@@ -124,7 +125,15 @@ class WorkerExecutor:
         DBOS.listen_queues([])
         self._workflows.register()
         DBOS.launch()
-        self._desk = Desk(dbos, self._limits, self._open_bell, self._begun, self._models)
+        self._desk = Desk(
+            dbos,
+            self._limits,
+            self._open_bell,
+            self._begun,
+            lambda lane: self._store.newcomers(lane, self._hands.running()),
+            self._workflows.fetching,
+            self._models,
+        )
         self._pulse.sweep()
         self._desk.start()
         self._pulse.start()

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from dbos import DBOS
@@ -37,6 +38,12 @@ class Fetching:
         self._blobs = blobs
         self._recordings = recordings
         self._clock = clock
+        self._lock = threading.Lock()
+        self._active = 0
+
+    def active(self) -> int:
+        """Recordings that are being fetched."""
+        return self._active
 
     def fetch(self, job: Job) -> Job:
         """The job with its recording, which is fetched unless it is there. Only inside a workflow.
@@ -57,7 +64,7 @@ class Fetching:
         try:
             job = self._hands.patiently(self._store.job, job_id)
             if job.audio is None:
-                with traces.span("fetch", parent=work.of_job(job)):
+                with self._counted(), traces.span("fetch", parent=work.of_job(job)):
                     self._get(job)
         except WorkerUnavailable as error:
             if self._hands.stopping:
@@ -66,6 +73,16 @@ class Fetching:
         except HarkenError as error:
             return {"error": [error.code, error.message]}
         return {}
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        with self._lock:
+            self._active += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._active -= 1
 
     def _get(self, job: Job) -> None:
         def seen() -> bool:

@@ -5,6 +5,10 @@ The queue's own threads sleep between two looks. Ours run the same code and slee
 database says that a job waits; what is left of the polling is a safety net. A worker that serves some models only reads
 their partitions of a queue, one after the other; any other reads it whole, in one order. Private parts of DBOS are used
 in :func:`_serve` and :func:`put_under` alone, and a contract test fails when they change.
+
+A lane has a number of places in a worker. Somebody's fifty files would take them all and keep everybody else out for
+hours, however fairly their windows were shared out; so there are a few places more for those who wait and have nothing
+in hand. What only waits for the network takes no place at all.
 """
 
 from __future__ import annotations
@@ -13,6 +17,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Set
+from functools import partial
 
 import sqlalchemy as sa
 from dbos import DBOS, WorkflowStatusString
@@ -29,8 +34,12 @@ _FALLBACK = 1.0
 """Seconds after which the queue is looked at, bell or no bell."""
 _QUIET = 0.25
 """Seconds that one wait for the bell lasts at most, so that stopping is quick."""
-_AGAIN = 0.05
+_AGAIN = 0.2
 """The same while jobs wait for a free place, which nothing announces."""
+GUESTS = 4
+"""Places of a lane beyond its own, for the first jobs of those who wait and have nothing in hand."""
+FETCHES = 8
+"""Jobs that take no place of their lane, because their recordings are still being fetched."""
 _REOPEN = 1.0
 _BEGINNING = 0.002
 """Seconds between two looks at whether claimed jobs have begun."""
@@ -46,6 +55,8 @@ class Doorbell(threading.Event):
 
     def __init__(self, begun: Callable[[], bool]) -> None:
         super().__init__()
+        self.before: Callable[[], None] = lambda: None
+        """Called before every look at the queue."""
         self._rung = threading.Event()
         self._begun = begun
 
@@ -65,11 +76,17 @@ class Doorbell(threading.Event):
         deadline = time.monotonic() + _FALLBACK
         while not self.is_set() and time.monotonic() < deadline and not self._begun():
             time.sleep(_BEGINNING)
+        self.before()
         return self.is_set()
 
 
-def _serve(dbos: DBOS, doorbell: Doorbell, lane: Lane, limit: int, models: Set[str] | None) -> None:
-    """Take jobs off one lane until the doorbell is set, ``limit`` of them at a time; with ``models`` theirs alone."""
+def _serve(
+    dbos: DBOS, doorbell: Doorbell, lane: Lane, limit: int, models: Set[str] | None, places: Callable[[int], int]
+) -> None:
+    """Take jobs off one lane until the doorbell is set; with ``models`` theirs alone.
+
+    ``places`` says how many at a time, of those that are in hand; ``limit`` is what it says at least.
+    """
     queue = DBOS.register_queue(
         queue_name(lane), polling_interval_sec=_FALLBACK, worker_concurrency=limit, on_conflict="always_update"
     )
@@ -85,6 +102,13 @@ def _serve(dbos: DBOS, doorbell: Doorbell, lane: Lane, limit: int, models: Set[s
             return [key for key in every(database, queue_name) if key in models]
 
         database.get_queue_partitions = suiting  # type: ignore[method-assign]
+
+    def bound() -> None:
+        queue._worker_concurrency = places(dbos._active_workflows_set.count_for_queue(queue.name))  # noqa: SLF001
+        if models is not None:
+            queue._partition_worker_concurrency = queue._worker_concurrency  # noqa: SLF001
+
+    doorbell.before = bound
     queue_worker_thread(doorbell, dbos, queue)
 
 
@@ -120,6 +144,8 @@ class Desk:
         limits: jobs of a lane that this process does at a time.
         open_bell: connects to what announces new jobs.
         begun: whether every job that was claimed has begun.
+        newcomers: how many owners wait in a lane who have nothing in hand in it, by the model that they wait for.
+        fetching: how many of the jobs in hand only wait for their recordings to be fetched; they are of the batch lane.
         models: whose recordings it takes; None is any.
     """
 
@@ -129,16 +155,21 @@ class Desk:
         limits: Mapping[Lane, int],
         open_bell: Callable[[], Bell],
         begun: Callable[[], bool],
+        newcomers: Callable[[Lane], Mapping[str | None, int]],
+        fetching: Callable[[], int],
         models: Set[str] | None = None,
     ) -> None:
         self._open_bell = open_bell
+        self._limits = limits
+        self._fetching = fetching
+        self._newcomers = newcomers
         self._partitions = None if models is None else {ANYBODY, *models}
         self._stopping = threading.Event()
         self._doorbells = {lane: Doorbell(begun) for lane in limits}
         self._threads = [
             threading.Thread(
                 target=_serve,
-                args=(dbos, self._doorbells[lane], lane, limit, self._partitions),
+                args=(dbos, self._doorbells[lane], lane, limit, self._partitions, partial(self._places, lane)),
                 name=f"lane-{lane.value}",
             )
             for lane, limit in limits.items()
@@ -163,6 +194,20 @@ class Desk:
             doorbell.set()
         for thread in self._threads:
             thread.join(10.0)
+
+    def _places(self, lane: Lane, running: int) -> int:
+        """How many jobs of a lane may be in hand now, where ``running`` are."""
+        limit = self._limits[lane]
+        if lane is Lane.BATCH:
+            limit += min(self._fetching(), FETCHES)
+        if not limit <= running < limit + GUESTS:
+            return limit
+        try:
+            found = self._newcomers(lane)
+        except Exception as error:  # noqa: BLE001  the next look at the queue meets it too, and knows how to wait
+            log.debug("cannot tell who waits: %s", error)
+            return limit
+        return min(running + sum(found[model] for model in found if self._suits(lane, model)), limit + GUESTS)
 
     def _listen(self) -> None:
         while not self._stopping.is_set():
@@ -191,8 +236,7 @@ class Desk:
 
     def _suiting(self, bell: Bell) -> set[Lane]:
         """The lanes in which something waits that this process takes."""
-        return {
-            lane
-            for lane, model in bell.waiting()
-            if lane in self._doorbells and (model is None or self._partitions is None or model in self._partitions)
-        }
+        return {lane for lane, model in bell.waiting() if self._suits(lane, model)}
+
+    def _suits(self, lane: Lane, model: str | None) -> bool:
+        return lane in self._doorbells and (model is None or self._partitions is None or model in self._partitions)

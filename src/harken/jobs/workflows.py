@@ -77,6 +77,10 @@ class Workflows:
         }
         self._runs = StageRuns(hands, store, stages, works, clock)
 
+    def fetching(self) -> int:
+        """How many of the jobs in hand wait for their recordings to be fetched."""
+        return self._fetching.active()
+
     def register(self) -> None:
         """Make the workflows known to the queue, in this process."""
 

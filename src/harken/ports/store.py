@@ -3,14 +3,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from harken.audio.remote import Stored
-from harken.model import Job, Stage, TextResult, Transcript, Voice, WindowResult
+from harken.model import Job, Lane, Stage, TextResult, Transcript, Voice, WindowResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +112,12 @@ class Store(Protocol):
 
     def overdue(self, now: float, limit: int = 100) -> list[Job]:
         """Jobs past their deadline that have not ended."""
+
+    def newcomers(self, lane: Lane, held: Set[str]) -> dict[str | None, int]:
+        """How many owners wait in a lane who have nothing in hand in it, by the model that they wait for.
+
+        In hand is what is being processed, by whatever worker, and the jobs of the ids ``held``.
+        """
 
     def audio_keys(self) -> set[str]:
         """Keys of every recording that a job owns."""

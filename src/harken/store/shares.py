@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Set
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -97,6 +99,17 @@ def lane_of_stage(connection: sa.Connection, owner: str, asked: Lane) -> Lane:
         .where(stages.c.state.in_(ACTIVE), stages.c.lane == Lane.INTERACTIVE.value, jobs.c.owner == owner)
     )
     return Lane.TEXT if connection.execute(query).scalar_one() >= CHATS_EACH else asked
+
+
+def newcomers(lane: Lane, held: Set[str]) -> sa.Select[Any]:
+    """Asks how many ``owners`` wait in a lane, by ``model``, who have nothing in hand in it; see the store."""
+    begun = (jobs.c.state == JobState.PROCESSING.value) | jobs.c.id.in_(held)
+    served = sa.select(jobs.c.owner).where(jobs.c.lane == lane.value, jobs.c.state.in_(ACTIVE), begun)
+    return (
+        sa.select(jobs.c.model, sa.func.count(jobs.c.owner.distinct()).label("owners"))
+        .where(jobs.c.lane == lane.value, jobs.c.state == JobState.QUEUED.value, jobs.c.owner.not_in(served))
+        .group_by(jobs.c.model)
+    )
 
 
 def _is_long(options: Options, duration: float | None, short: float) -> bool:

@@ -7,7 +7,7 @@ Ends are final: every change names the states it may change in its WHERE. Knows 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import sqlalchemy as sa
@@ -90,6 +90,10 @@ class SqlStore(Sql):
     def overdue(self, now: float, limit: int = 100) -> list[Job]:
         """See :class:`~harken.ports.Store`."""
         return self._some(jobs.c.state.in_(ACTIVE), jobs.c.deadline < now, limit=limit)
+
+    def newcomers(self, lane: Lane, held: Set[str]) -> dict[str | None, int]:
+        """See :class:`~harken.ports.Store`."""
+        return {row.model: row.owners for row in self._read(shares.newcomers(lane, held))}
 
     def audio_keys(self) -> set[str]:
         """See :class:`~harken.ports.Store`."""
