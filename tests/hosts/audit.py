@@ -18,9 +18,9 @@ from tests.hosts.client import GRANTED
 from tests.hosts.cluster import Cluster, Server
 
 _TRIGGER = """
-CREATE TABLE chaos_states (job_id text, state text);
+CREATE TABLE chaos_states (place bigserial, job_id text, state text);
 CREATE FUNCTION chaos_note() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN INSERT INTO chaos_states VALUES (new.id, new.state); RETURN new; END $$;
+BEGIN INSERT INTO chaos_states (job_id, state) VALUES (new.id, new.state); RETURN new; END $$;
 CREATE TRIGGER chaos_note AFTER UPDATE OF state ON harken_jobs FOR EACH ROW
 WHEN (old.state IS DISTINCT FROM new.state) EXECUTE FUNCTION chaos_note();
 """
@@ -88,7 +88,7 @@ class Audit:
     def outcomes(self, jobs: Sequence[str], transcripts: Sequence[Mapping[str, Any]]) -> list[Outcome]:
         """What became of each job."""
         self._read_logs()
-        states = self._grouped("SELECT job_id, state FROM chaos_states WHERE job_id = ANY(%s)", jobs)
+        states = self._grouped("SELECT job_id, state FROM chaos_states WHERE job_id = ANY(%s) ORDER BY place", jobs)
         windows = self._grouped("SELECT job_id, idx FROM harken_windows WHERE job_id = ANY(%s) ORDER BY idx", jobs)
         entries = self._grouped(
             "SELECT job_id, kind, amount FROM harken_credits WHERE job_id = ANY(%s) ORDER BY id", jobs

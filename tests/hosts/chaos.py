@@ -53,6 +53,8 @@ class Chaos:
         # The queue records the end of a job a moment after the job has ended.
         until(lambda: not self._audit.unfinished(), lambda: f"{self._audit.unfinished()} workflows do not end")
         outcomes = self._audit.outcomes(jobs, self.client.results(jobs))
+        left = len(self._audit.orphans())
+        self.cluster.sweep()
         right = self._right or outcomes
         self._right = right
         count = Count(
@@ -71,6 +73,7 @@ class Chaos:
             twice=sum(times == 2 for outcome in outcomes for times in outcome.recognised.values()),
             more=sum(times > 2 for outcome in outcomes for times in outcome.recognised.values()),
             accounts_off=len(self._audit.accounts_off()),
+            left=left,
             orphans=len(self._audit.orphans() | self._audit.lost_recordings()),
             unfinished=self._audit.unfinished(),
             refused=len(self.client.refused),

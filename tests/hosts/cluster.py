@@ -168,6 +168,14 @@ class Cluster:
         """Where the object store tells what is in the bucket, recordings and uploads that are under way alike."""
         return f"http://{self.objects.host.address}:8888/buckets/{_BUCKET}"
 
+    def sweep(self) -> None:
+        """Have what no job owns swept from the object store, however young it is. Nothing may be arriving."""
+        log = self.folder / "sweep.log"
+        with log.open("ab") as file:
+            environment = self._settings() | {"PYTHONPATH": str(Path(__file__).parents[2])}
+            program = self.client.run([sys.executable, "-m", "tests.hosts.sweep"], environment, file)
+        assert program.entry.wait(PATIENCE) == 0, log.read_text()
+
     def wait_database(self) -> None:
         """Wait until the database answers."""
         until(self._database_answers, self.database.log.read_text)

@@ -27,8 +27,10 @@ class Count:
     more: int
     """Windows that were recognised more often than that."""
     accounts_off: int
+    left: int
+    """Recordings, and unfinished uploads, in the store that no job owns: left to the sweeper, which is run then."""
     orphans: int
-    """Recordings in the store that no job owns, and recordings of jobs that are not there."""
+    """The same after the sweeper, and recordings of jobs that are not there."""
     unfinished: int
     """Workflows that the queue still holds although everything has ended."""
     refused: int
@@ -49,7 +51,8 @@ class Count:
         return (
             f"{self.fault}: {self.in_flight} of {self.jobs} in flight, {self.held} held, {self.lost} lost, "
             f"{self.ended_again} ended again, different {list(self.different)}, {self.twice} of {self.windows} windows "
-            f"twice, {self.more} more often, {self.accounts_off} accounts off, {self.orphans} orphans, "
+            f"twice, {self.more} more often, {self.accounts_off} accounts off, {self.left} left to the sweeper, "
+            f"{self.orphans} orphans, "
             f"{self.unfinished} unfinished, {self.refused} refused, taken over after {self.taken_over}, "
             f"all ended after {self.ended:.1f} s"
         )

@@ -36,7 +36,9 @@ _COLUMNS = {
     "again": "windows handed to a recogniser a second time, whether or not anything came of the first",
     "more": "windows handed to a recogniser more often than twice",
     "bills": "accounts with credits set aside for nothing, or with more or less paid than jobs are due",
-    "orphans": "recordings in the store that no job owns, and jobs whose recording is not there",
+    "left": "recordings that arrived at a machine which failed before they were a job's, and unfinished uploads: left "
+    "to the sweeper, which drops them when they are a day old, and which is run here at once",
+    "orphans": "recordings in the store that no job owns after that, and jobs whose recording is not there",
     "refused": "requests that clients had to send again: to the other API, with the same `Idempotency-Key`",
     "taken over": "seconds until all jobs of the struck workers were in other hands, in the slowest round",
     "ended": "seconds from the first upload to the last end, in the slowest round",
@@ -74,6 +76,7 @@ def _line(fault: str, counts: Sequence[Count]) -> str:
         sum(count.twice for count in counts),
         sum(count.more for count in counts),
         sum(count.accounts_off for count in counts),
+        sum(count.left for count in counts),
         sum(count.orphans for count in counts),
         sum(count.refused for count in counts),
         f"{max(taken):.1f} s" if taken else "",
