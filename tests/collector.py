@@ -91,13 +91,14 @@ def collecting() -> Iterator[Collector]:
         def do_POST(self) -> None:
             assert self.path == "/v1/traces"
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(401 if collector.refusing else 200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            # Before the answer, with which a sender that flushes is done.
             if collector.refusing:
                 collector.refused.set()
             else:
                 collector.take(body)
+            self.send_response(401 if collector.refusing else 200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
 
         def log_message(self, *_: Any) -> None: ...
 

@@ -60,10 +60,10 @@ def test_an_enrolled_voice_has_its_name_from_then_on(house: House, beckett_wav: 
 
 
 def test_a_voice_belongs_to_a_key(house: House, beckett_wav: Path) -> None:
-    keys = {"HARKEN_API_KEYS": "one-key-of-mine,another-key-of-mine"}
-    assert house.run("voices", "enrol", "Sam", beckett_wav, "--key", "one-key-of-mine", **keys).returncode == 0
-    assert house.run("voices", "list", "--key", "another-key-of-mine", **keys).stdout == ""
-    assert house.run("voices", "list", "--key", "one-key-of-mine", **keys).stdout.startswith("Sam\t")
+    keys = {"HARKEN_API_KEYS": "one-key-of-my-own,another-key-of-my-own"}
+    assert house.run("voices", "enrol", "Sam", beckett_wav, "--key", "one-key-of-my-own", **keys).returncode == 0
+    assert house.run("voices", "list", "--key", "another-key-of-my-own", **keys).stdout == ""
+    assert house.run("voices", "list", "--key", "one-key-of-my-own", **keys).stdout.startswith("Sam\t")
     unnamed = house.run("voices", "list", **keys)
     assert unnamed.returncode == 2
     assert "--key" in unnamed.stderr

@@ -133,7 +133,9 @@ def test_many_jobs_of_one_caller_do_not_starve_another(house: House, start_execu
         house.ended(job)
     order = [job_id for job_id, _ in house.folder.done()]
     assert max(order.index(job.id) for job in few) <= 3
-    assert [order.index(job.id) for job in many] == sorted(order.index(job.id) for job in many)
+    # In their turn, but for neighbours that were in hand together: one of them where the other owner's was just done.
+    places = sorted(range(len(many)), key=lambda number: order.index(many[number].id))
+    assert all(abs(number - place) <= 1 for place, number in enumerate(places)), places
 
 
 def test_a_limit_holds_while_jobs_are_slow_to_begin(

@@ -179,7 +179,7 @@ def test_the_store_is_away_and_comes_back(house: House, talk: Path, clip: Path, 
     assert said is not None
     assert said["status"] == 503
     assert {part["part"]: part["ok"] for part in said["checks"]}["storage"] is False
-    until(lambda: house.log.read_text().count("WARNING the store of recordings does not answer") > 1)
+    until(lambda: house.log.read_text().count("WARNING harken.jobs.hands: the store of recordings does not") > 1)
     assert house.http.get(f"{JOBS}/{job}").json()["status"] in {"queued", "processing"}
     house.s3.start()
     assert house.text(job) == text

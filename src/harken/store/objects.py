@@ -51,7 +51,7 @@ class S3Blobs:
     @contextmanager
     def arriving(self, declared: int = 0) -> Iterator[Arrival]:  # noqa: ARG002 - a bucket has no end
         """See :class:`~harken.ports.BlobStore`."""
-        arrival = StreamedArrival(self._client, self._url, self._part)
+        arrival = StreamedArrival(self._client, self._quick, self._url, self._part)
         try:
             yield arrival
         finally:

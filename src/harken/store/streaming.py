@@ -33,11 +33,18 @@ class StreamedArrival:
     """The :class:`~harken.ports.Arrival` of a bucket. Used by one thread at a time.
 
     In memory are two parts at most, one that fills and one that is sent, and some blocks.
+
+    Args:
+        client: tries for a while.
+        quick: tries once; it takes back what the store has not taken, for which nobody shall wait again.
+        url: of the bucket.
+        part: bytes of a part.
     """
 
-    def __init__(self, client: S3Store, url: str, part: int) -> None:
+    def __init__(self, client: S3Store, quick: S3Store, url: str, part: int) -> None:
         self.key = str(uuid.uuid4())
         self._client = client
+        self._quick = quick
         self._url = url
         self._part = part
         self._size = 0
@@ -89,7 +96,7 @@ class StreamedArrival:
         if self._finishing:
             try:
                 with plainly(), contextlib.suppress(FileNotFoundError):
-                    delete(self._client, self.key)
+                    delete(self._client if self._whole else self._quick, self.key)
             except HarkenError as error:
                 log.warning("the recording %s is nobody's, and goes when the store is swept: %s", self.key, error)
 
