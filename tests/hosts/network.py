@@ -111,6 +111,7 @@ class Host(_Space):
         self.name = name
         self.address = f"{_SUBNET}.{number}"
         self._lan = lan
+        self._programs: list[Program] = []
         self._port = f"port{number}"
         link = ("ip", "link", "add", self._port, "type", "veth", "peer", "name", "eth0", "netns", str(self.pid))
         lan.inside(*link)
@@ -124,7 +125,7 @@ class Host(_Space):
         """Start a program here, as the user and group of these numbers; what it says is appended to a log."""
         enter = ("nsenter", "--target", str(self.pid), "--net", "--pid", "--mount", "--uts")
         who = ("--setuid", str(user[0]), "--setgid", str(user[1]))
-        return Program(
+        program = Program(
             subprocess.Popen(
                 [*_DIES_WITH_US, *enter, *who, "--", *command],
                 env=dict(environment),
@@ -135,6 +136,14 @@ class Host(_Space):
                 start_new_session=True,
             )
         )
+        self._programs.append(program)
+        return program
+
+    def close(self) -> None:
+        """End all that runs here, the host with it."""
+        super().close()
+        for program in self._programs:
+            program.entry.wait()
 
     @property
     def mark(self) -> str:
