@@ -3,22 +3,48 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import pytest
 from tests.jobs.house import House, until
 
-from harken.model import JobState
+from harken.jobs import hands
+from harken.model import JobState, Lane
+
+if TYPE_CHECKING:
+    from tests.jobs.conftest import StartExecutor
 
 
-def test_a_worker_without_room_gives_its_jobs_back(house: House) -> None:
+def test_a_worker_without_room_gives_its_jobs_back(
+    house: House, start_executor: StartExecutor, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hands, "REST", 0.1)
     full = house.folder.root / "full"
     full.touch()
     job = house.submit(windows=6, full=full.name)
-    worker = house.worker().wait_ready()
-    until(lambda: worker.log.read_text().count(f"job {job.id} is given back") > 1)
+    start_executor()
+    until(lambda: caplog.text.count(f"job {job.id} is given back") > 1)
     found = house.store.job(job.id)
     assert (found.state, found.attempts <= 1) == (JobState.PROCESSING, True)
     full.unlink()
     assert house.ended(job).state is JobState.COMPLETED
     assert house.recognised(job) == list(range(6))
+
+
+def test_a_worker_without_room_leaves_recordings_to_others(
+    house: House, start_executor: StartExecutor, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hands, "REST", 3600.0)
+    full = house.folder.root / "full"
+    full.touch()
+    start_executor()
+    job = house.submit(full=full.name)
+    until(lambda: f"job {job.id} is given back" in caplog.text)
+    other = house.submit(lane=Lane.BATCH)
+    full.unlink()
+    worker = house.worker().wait_ready()
+    for one in (job, other):
+        assert (house.ended(one).state, house.store.job(one.id).worker) == (JobState.COMPLETED, worker.executor_id)
 
 
 def test_only_who_has_a_job_can_fail_it(house: House) -> None:

@@ -105,6 +105,26 @@ def test_an_account_keeps_so_many_bytes(engine: sa.Engine) -> None:
     assert house.store.recording_came(fetched.id, fetched.id, 60, "a.mp3").audio == fetched.id
 
 
+def test_what_has_been_left_alone(engine: sa.Engine) -> None:
+    house = House(engine)
+    passed_by = house.store.passed_by
+    first = house.enter(created=time.time() - 60)
+    house.enter()
+    house.enter(created=time.time() - 60)
+    house.enter("you", Lane.INTERACTIVE, created=time.time() - 60)
+    assert passed_by(Lane.BATCH, 30) == {None: 2}
+    assert passed_by(Lane.BATCH, 90) == {}
+    house.store.start(first.id, "worker")
+    assert passed_by(Lane.BATCH, 30) == {None: 1}
+    tiny = Job(str(uuid.uuid4()), "me", JobState.QUEUED, Lane.BATCH, Options(), "a", time.time() - 60, time.time())
+    house.ledger.enter(Submission(tiny, model="tiny"), 100, lambda *_: None)
+    assert passed_by(Lane.BATCH, 30) == {None: 1, "tiny": 1}
+    house.store.complete(first.id, NOTHING)
+    asked = house.ask(first)
+    assert passed_by(asked.lane or Lane.BATCH, -1) == {None: 2}
+    assert passed_by(asked.lane or Lane.BATCH, 30) == {None: 1}
+
+
 def test_who_waits_and_has_nothing_in_hand(engine: sa.Engine) -> None:
     house = House(engine)
     newcomers = house.store.newcomers

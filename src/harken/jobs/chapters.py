@@ -107,6 +107,7 @@ class Chapters:
         except DiskFull as error:
             # That is the worker's trouble, and not the job's: another has room, or this one in a while.
             log.warning("job %s is given back: %s", job_id, error)
+            self._hands.rest()
             raise LeftOff from error
         except HarkenError as error:
             if error.detail is not None:

@@ -45,6 +45,7 @@ class WorkerExecutor:
         open_bell: connects to what announces new jobs.
         limits: jobs of each lane that are done at a time, many interactive ones, so that none waits for a long one; a
             lane without a limit is left to others.
+        enough: jobs of a lane with which this worker has enough to do, while others may have nothing.
         retention: how long things are kept.
         dead_after: seconds of silence after which a worker counts as dead.
         models: canonical names of the models whose recordings are taken; None is any.
@@ -65,6 +66,7 @@ class WorkerExecutor:
         recordings: Recordings,
         open_bell: Callable[[], Bell],
         limits: Mapping[Lane, int],
+        enough: int,
         retention: Retention,
         dead_after: float,
         canonical: Callable[[str | None], str],
@@ -75,6 +77,7 @@ class WorkerExecutor:
         self._roster = roster
         self._open_bell = open_bell
         self._limits = dict(limits)
+        self._enough = enough
         self._models = models
         self._executor = replace(
             this_process(),
@@ -130,6 +133,10 @@ class WorkerExecutor:
             self._limits,
             self._open_bell,
             self._begun,
+            lambda: self._hands.resting,
+            self._enough,
+            lambda lane: not any(other.serves(lane, None) for other in self._pulse.others),
+            self._store.passed_by,
             lambda lane: self._store.newcomers(lane, self._hands.running()),
             self._workflows.fetching,
             self._models,

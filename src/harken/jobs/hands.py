@@ -8,6 +8,7 @@ what the workflows do.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -37,6 +38,8 @@ _PATIENCE = 1.0
 
 _LOOK = 0.1
 """Seconds between two looks at whether there is still time."""
+REST = 10.0
+"""Seconds for which a worker without room on its disk takes no more recordings."""
 _LETTING_GO = 5.0
 """Seconds in which whatever is left in the middle lets go."""
 
@@ -62,6 +65,7 @@ class Hands:
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._aborting = threading.Event()
+        self._rested = -math.inf
 
     @property
     def stopping(self) -> bool:
@@ -96,6 +100,15 @@ class Hands:
     def abort(self) -> None:
         """Do not wait for the ends of steps any more. For signal handlers too: it waits for nothing."""
         self._aborting.set()
+
+    @property
+    def resting(self) -> bool:
+        """Whether others had better take recordings, for now."""
+        return time.monotonic() < self._rested
+
+    def rest(self) -> None:
+        """Leave recordings to others for a while: there is no room here for what they need."""
+        self._rested = time.monotonic() + REST
 
     def check(self) -> None:
         """Raise LeftOff when nothing new is to be begun."""

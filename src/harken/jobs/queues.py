@@ -8,7 +8,8 @@ in :func:`_serve` and :func:`put_under` alone, and a contract test fails when th
 
 A lane has a number of places in a worker. Somebody's fifty files would take them all and keep everybody else out for
 hours, however fairly their windows were shared out; so there are a few places more for those who wait and have nothing
-in hand. What only waits for the network takes no place at all.
+in hand. What only waits for the network takes no place at all. And a worker that has enough to do leaves what comes to
+others for a moment: else the quickest to ask would have all there is, and machines beside it nothing.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ GUESTS = 4
 """Places of a lane beyond its own, for the first jobs of those who wait and have nothing in hand."""
 FETCHES = 8
 """Jobs that take no place of their lane, because their recordings are still being fetched."""
+LEFT = 0.5
+"""Seconds for which a worker that has enough to do leaves what comes to others."""
 _REOPEN = 1.0
 _BEGINNING = 0.002
 """Seconds between two looks at whether claimed jobs have begun."""
@@ -85,7 +88,7 @@ def _serve(
 ) -> None:
     """Take jobs off one lane until the doorbell is set; with ``models`` theirs alone.
 
-    ``places`` says how many at a time, of those that are in hand; ``limit`` is what it says at least.
+    ``places`` says how many at a time, of those that are in hand; ``limit`` is how many at first.
     """
     queue = DBOS.register_queue(
         queue_name(lane), polling_interval_sec=_FALLBACK, worker_concurrency=limit, on_conflict="always_update"
@@ -144,6 +147,11 @@ class Desk:
         limits: jobs of a lane that this process does at a time.
         open_bell: connects to what announces new jobs.
         begun: whether every job that was claimed has begun.
+        resting: whether recordings are to be left to others altogether, for now.
+        enough: jobs of a lane with which this process has enough to do; it leaves others to those that have not, at
+            first, and takes so many of them at a time then.
+        alone: whether there is nobody to leave them to.
+        passed_by: how many of a lane everybody has left alone for so many seconds, by the model that they wait for.
         newcomers: how many owners wait in a lane who have nothing in hand in it, by the model that they wait for.
         fetching: how many of the jobs in hand only wait for their recordings to be fetched; they are of the batch lane.
         models: whose recordings it takes; None is any.
@@ -155,12 +163,20 @@ class Desk:
         limits: Mapping[Lane, int],
         open_bell: Callable[[], Bell],
         begun: Callable[[], bool],
+        resting: Callable[[], bool],
+        enough: int,
+        alone: Callable[[Lane], bool],
+        passed_by: Callable[[Lane, float], Mapping[str | None, int]],
         newcomers: Callable[[Lane], Mapping[str | None, int]],
         fetching: Callable[[], int],
         models: Set[str] | None = None,
     ) -> None:
         self._open_bell = open_bell
         self._limits = limits
+        self._resting = resting
+        self._enough = enough
+        self._alone = alone
+        self._passed_by = passed_by
         self._fetching = fetching
         self._newcomers = newcomers
         self._partitions = None if models is None else {ANYBODY, *models}
@@ -197,17 +213,23 @@ class Desk:
 
     def _places(self, lane: Lane, running: int) -> int:
         """How many jobs of a lane may be in hand now, where ``running`` are."""
-        limit = self._limits[lane]
-        if lane is Lane.BATCH:
-            limit += min(self._fetching(), FETCHES)
-        if not limit <= running < limit + GUESTS:
-            return limit
+        if lane is not Lane.TEXT and self._resting():
+            return 0
+        fetching = min(self._fetching(), FETCHES) if lane is Lane.BATCH else 0
+        limit = self._limits[lane] + fetching
+        enough = limit if self._alone(lane) else min(self._enough + fetching, limit)
         try:
-            found = self._newcomers(lane)
+            if running < enough:
+                return enough
+            if running < limit:
+                return min(running + min(self._sum(lane, self._passed_by(lane, LEFT)), self._enough), limit)
+            return max(limit, min(running + self._sum(lane, self._newcomers(lane)), limit + GUESTS))
         except Exception as error:  # noqa: BLE001  the next look at the queue meets it too, and knows how to wait
             log.debug("cannot tell who waits: %s", error)
-            return limit
-        return min(running + sum(found[model] for model in found if self._suits(lane, model)), limit + GUESTS)
+            return enough
+
+    def _sum(self, lane: Lane, found: Mapping[str | None, int]) -> int:
+        return sum(found[model] for model in found if self._suits(lane, model))
 
     def _listen(self) -> None:
         while not self._stopping.is_set():

@@ -103,6 +103,8 @@ class Pulse:
         self._in_hand = in_hand
         self._on_return = on_return
         self._lost: set[str] = set()
+        self.others: list[Executor] = []
+        """Who else was alive a moment ago."""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
         self._healthy_since: float | None = None
@@ -135,6 +137,7 @@ class Pulse:
             for executor_id in {*running.values(), *known} - {me, None}
             if executor_id is not None and self._is_gone(known.get(executor_id))
         }
+        self.others = [executor for executor in known.values() if executor.id not in {me, *gone}]
         if gone:
             back = sorted(workflow for workflow, executor in running.items() if executor in gone)
             log.warning("taking over from %s: %s", sorted(gone), back or "nothing")

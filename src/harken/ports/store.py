@@ -119,6 +119,9 @@ class Store(Protocol):
         In hand is what is being processed, by whatever worker, and the jobs of the ids ``held``.
         """
 
+    def passed_by(self, lane: Lane, seconds: float) -> dict[str | None, int]:
+        """How much has waited in a lane for so long, by the model that it waits for; stages wait for none."""
+
     def audio_keys(self) -> set[str]:
         """Keys of every recording that a job owns."""
 

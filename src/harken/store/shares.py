@@ -112,6 +112,23 @@ def newcomers(lane: Lane, held: Set[str]) -> sa.Select[Any]:
     )
 
 
+def passed_by(lane: Lane, before: float) -> sa.Select[Any]:
+    """Asks how much waits in a lane that was entered before a time, by ``model``; see the store."""
+    waits = sa.union_all(
+        sa.select(jobs.c.model).where(
+            jobs.c.lane == lane.value, jobs.c.state == JobState.QUEUED.value, jobs.c.created < before
+        ),
+        sa.select(sa.null())
+        .select_from(stages.join(jobs, stages.c.job_id == jobs.c.id))
+        .where(
+            sa.func.coalesce(stages.c.lane, jobs.c.lane) == lane.value,
+            stages.c.state == JobState.QUEUED.value,
+            stages.c.created < before,
+        ),
+    ).subquery()
+    return sa.select(waits.c.model, sa.func.count().label("waiting")).group_by(waits.c.model)
+
+
 def _is_long(options: Options, duration: float | None, short: float) -> bool:
     return short < math.inf and (duration is None or heard(options, duration) > short)
 

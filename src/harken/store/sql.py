@@ -95,6 +95,10 @@ class SqlStore(Sql):
         """See :class:`~harken.ports.Store`."""
         return {row.model: row.owners for row in self._read(shares.newcomers(lane, held))}
 
+    def passed_by(self, lane: Lane, seconds: float) -> dict[str | None, int]:
+        """See :class:`~harken.ports.Store`."""
+        return {row.model: row.waiting for row in self._read(shares.passed_by(lane, self._clock() - seconds))}
+
     def audio_keys(self) -> set[str]:
         """See :class:`~harken.ports.Store`."""
         return {row.audio for row in self._read(sa.select(jobs.c.audio).where(jobs.c.audio.is_not(None)))}

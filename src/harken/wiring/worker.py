@@ -96,6 +96,7 @@ def run_worker(settings: Settings) -> NoReturn:
             recordings=GuardedRecordings(settings),
             open_bell=lambda: SqlBell(engine),
             limits={lane: LIMITS[lane] for lane in settings.worker_lanes or Lane},
+            enough=settings.children,
             retention=Retention(settings.keep_audio, settings.keep_results, settings.keep_audit),
             dead_after=settings.dead_after,
             canonical=lambda name: store.catalog.resolve(name).spec.name,
