@@ -359,8 +359,8 @@ def test_cursor_survives_as_json(cursor: Cursor) -> None:
 
 def test_chapter_limits() -> None:
     assert pipeline.chapter_limit(Cursor(), Options()) == 1
-    assert pipeline.chapter_limit(Cursor(index=1), Options()) == 16
-    assert pipeline.chapter_limit(Cursor(index=1), Options(), width=4) == 4
+    assert pipeline.chapter_limit(Cursor(index=1), Options()) == 4
+    assert pipeline.chapter_limit(Cursor(index=5), Options()) == 16
     assert pipeline.chapter_limit(Cursor(index=9), Options(condition_on_previous_text=True)) == 1
 
 

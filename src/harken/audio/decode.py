@@ -136,8 +136,8 @@ class Decoder:
                 continue
             samples = self._rows(_as_float(frame), rows)
             rows = samples.shape[0]
-            if frame.pts is not None and frame.time_base is not None:
-                ahead = float(frame.pts * frame.time_base) - shift - clock
+            if frame.time is not None:
+                ahead = frame.time - shift - clock
                 room = silence_left if self.info.duration is None else self.info.duration - clock
                 if GAP < ahead <= room:
                     silence_left -= ahead
@@ -151,6 +151,8 @@ class Decoder:
 
     def _rows(self, samples: Samples, rows: int | None) -> Samples:
         if not self._split:
+            if samples.shape[0] == 1:
+                return samples
             return np.asarray(samples.mean(axis=0, keepdims=True), np.float32)
         if rows is None or rows == samples.shape[0]:
             return samples
@@ -252,8 +254,11 @@ def _as_float(frame: AudioFrame) -> Samples:
     if kind in _FULL_SCALE:
         samples = raw.astype(np.float32) / np.float32(_FULL_SCALE[kind])
         return samples - 1.0 if kind == "u1" else samples
-    # A single NaN would silence the detector for the rest of the recording.
-    return np.nan_to_num(raw.astype(np.float32), copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+    heard: Samples = raw.astype(np.float32)
+    if not np.isfinite(heard).all():
+        # A single NaN would silence the detector for the rest of the recording.
+        np.nan_to_num(heard, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+    return heard
 
 
 def _silence(rows: int, count: int, rate: int) -> Iterator[tuple[Samples, int]]:

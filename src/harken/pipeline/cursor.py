@@ -13,8 +13,9 @@ from typing import Any
 from harken.asr.engine import Context
 from harken.model import Options, WindowResult
 
-WIDTH = 16
-"""Windows of a chapter, once the first words are out."""
+WIDTHS = (1, 4, 16)
+"""Windows of the first chapter, of the second, and of all others: the first words come soon, and what follows them is
+planned before they are heard."""
 
 _KEPT_TEXT = 1_000
 """Characters of earlier text that are kept: more than the 223 tokens that Whisper can be given."""
@@ -54,12 +55,12 @@ def cursor_from(data: dict[str, Any]) -> Cursor:
     return Cursor(position=data["position"], index=data["index"], context=context, done=data["done"])
 
 
-def chapter_limit(cursor: Cursor, options: Options, width: int = WIDTH) -> int:
-    """How many windows the next chapter may have.
-
-    One at first, so that the first words come soon, and always one when each window is told what was said before it.
-    """
-    return 1 if cursor.index == 0 or options.condition_on_previous_text else width
+def chapter_limit(cursor: Cursor, options: Options) -> int:
+    """How many windows the next chapter may have: always one when each window is told what was said before it."""
+    first, second, others = WIDTHS
+    if cursor.index == 0 or options.condition_on_previous_text:
+        return first
+    return second if cursor.index == first else others
 
 
 def advance(cursor: Cursor, position: float, done: bool, results: Sequence[WindowResult], options: Options) -> Cursor:

@@ -115,6 +115,14 @@ class Recognisers:
             for order in orders
         )
 
+    def waiting(self) -> int:
+        """How many windows wait."""
+        return len(self._scheduler)
+
+    def waits(self, caller: str) -> bool:
+        """Whether windows of a caller wait."""
+        return self._scheduler.waits(caller)
+
     def drop(self, job: str) -> int:
         """Forget the windows of a job that wait; nobody is told of them. Returns how many."""
         return len(self._scheduler.drop(job))

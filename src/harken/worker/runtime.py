@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The worker as jobs see it: a chapter goes in, its windows come out as they are recognised.
 
-While a chapter is recognised the next one is planned, so that the children that recognise have work at once. Knows no
-database and no durable queue: whoever runs a job says what is saved already, and saves what comes.
+While a chapter is recognised the next one is planned, so that the children that recognise have work at once, though not
+far ahead of them where nobody waits for it. Knows no database and no durable queue: whoever runs a job says what is
+saved already, and saves what comes.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ from pathlib import Path
 
 from harken.audio.remote import Stored
 from harken.errors import HarkenError, JobCancelled, WorkerUnavailable
-from harken.model import Diarization, Job, KnownVoice, Options, WindowResult
+from harken.model import Diarization, Job, KnownVoice, Lane, Options, WindowResult
 from harken.pipeline import advance, chapter_limit, check_duration
 from harken.pipeline.cursor import Cursor
 from harken.ports import ChapterDone
 from harken.telemetry.work import of_chapter
 from harken.worker.holdings import Holdings
+from harken.worker.pace import Coming, Pace
 from harken.worker.process import ChildSettings
 from harken.worker.protocol import Diarize, Plan, Planned
 from harken.worker.readers import Readers
@@ -35,10 +37,12 @@ from harken.worker.tracing import note_plan
 from harken.worker.weights import Weights
 
 READERS = 2
-"""Children that decode: what they do is a twentieth of the work, and one may be held up by a bad recording."""
+"""Children that decode: what they do is a seventh of the work, and one may be held up by a bad recording."""
 NICE = 10
 """How much children that recognise and tell voices apart step back: whoever answers callers, or hears what somebody
 waits for, has the core at once, and they have all that is left. Those that read recordings step back by half of it."""
+BATCHES_AHEAD = 2
+"""Batches for each child that recognises, with which nothing that nobody waits for need be planned."""
 _FORGOTTEN = 300.0
 """Seconds after which a job that did not go on is taken for one that never will."""
 
@@ -72,9 +76,16 @@ class _Plan:
     limit: int
     file: Path
     future: Future[Planned]
+    coming: Coming | None = None
+
+    def begin(self) -> None:
+        """Its windows are recognised from now on, or never."""
+        if self.coming is not None:
+            self.coming.come()
 
     def drop(self) -> None:
         """Remove its samples, now or when they are written."""
+        self.begin()
         self.future.add_done_callback(lambda _: self.file.unlink(missing_ok=True))
 
 
@@ -126,6 +137,11 @@ class Runtime:
             ),
             on_failure,
             preload=models,
+        )
+        self._pace = Pace(
+            BATCHES_AHEAD * settings.batch_size * settings.children,
+            self._recognisers.waiting,
+            self._recognisers.waits,
         )
         self._readers = Readers(
             READERS,
@@ -249,23 +265,28 @@ class Runtime:
 
         model = self._weights.model(job.options, gone, POLL)
         detector = self._weights.detector(gone, POLL)
-        plan = self._planned(job, source, detector, cursor)
+        plan = self._planned(job, source, detector, cursor, gone)
         try:
             chapter = _wait(plan.future, gone)
             check_duration(chapter.decoded, self._settings.max_audio_seconds)
-            if not chapter.done:
-                later = replace(cursor, position=chapter.position, index=cursor.index + len(chapter.windows))
-                ahead = self._plan(job, source, detector, later)
-                with self._lock:
-                    self._ahead[job.id] = ahead
+            later = replace(cursor, position=chapter.position, index=cursor.index + len(chapter.windows))
+
+            def look_ahead() -> bool:
+                ahead = None if chapter.done else self._plan(job, source, detector, later)
+                if ahead is not None:
+                    with self._lock:
+                        self._ahead[job.id] = ahead
+                return chapter.done or ahead is not None
+
             inbox = _Inbox()
             orders = [
                 Order(index, model, stored, job.options, cursor.context, inbox, trace=of_chapter(job, cursor.index))
                 for index, stored in enumerate(chapter.windows, start=cursor.index)
                 if index not in saved
             ]
+            plan.begin()
             results = {index: saved[index] for index in saved if index >= cursor.index}
-            results |= self._recognised(job, orders, inbox, on_results, cancelled)
+            results |= self._recognised(job, orders, inbox, on_results, cancelled, look_ahead)
             known = [results[cursor.index + offset] for offset in range(len(chapter.windows))]
             return ChapterDone(
                 advance(cursor, chapter.position, chapter.done, known, job.options), chapter.duration, chapter.warnings
@@ -274,17 +295,28 @@ class Runtime:
             plan.drop()
 
     def _recognised(
-        self, job: Job, orders: Sequence[Order], inbox: _Inbox, on_results: OnResults, cancelled: Callable[[], bool]
+        self,
+        job: Job,
+        orders: Sequence[Order],
+        inbox: _Inbox,
+        on_results: OnResults,
+        cancelled: Callable[[], bool],
+        look_ahead: Callable[[], bool],
     ) -> dict[int, WindowResult]:
-        """Have windows recognised, hand on their results as they come, and return them all."""
+        """Have windows recognised, hand on their results as they come, and return them all.
+
+        ``look_ahead`` has the next chapter planned as soon as that may be; whether it has.
+        """
         results: dict[int, WindowResult] = {}
         waiting = len(orders)
         stopping = False
+        ahead = False
         self._recognisers.submit(job.lane, job.owner, job.id, orders)
         try:
             while waiting > 0:
                 if cancelled():
                     raise JobCancelled(f"job {job.id} was cancelled")
+                ahead = ahead or look_ahead()
                 if self._stopping.is_set() and not stopping:
                     stopping = True
                     waiting -= self._recognisers.drop(job.id)
@@ -303,25 +335,35 @@ class Runtime:
         self._check_stopping()
         return results
 
-    def _planned(self, job: Job, source: Stored, detector: Path, cursor: Cursor) -> _Plan:
-        """The plan that was made ahead, when it is the one for ``cursor``; else a new one."""
+    def _planned(self, job: Job, source: Stored, detector: Path, cursor: Cursor, gone: Callable[[], bool]) -> _Plan:
+        """The plan that was made ahead, when it is the one for ``cursor``; else a new one, as soon as that may be."""
         with self._lock:
             ahead = self._ahead.pop(job.id, None)
         if ahead is not None:
             if (ahead.position, ahead.limit) == (cursor.position, chapter_limit(cursor, job.options)):
                 return ahead
             ahead.drop()
-        return self._plan(job, source, detector, cursor)
+        while (plan := self._plan(job, source, detector, cursor)) is None:
+            if gone():
+                raise JobCancelled(f"job {job.id} was cancelled")
+            time.sleep(POLL)
+        return plan
 
-    def _plan(self, job: Job, source: Stored, detector: Path, cursor: Cursor) -> _Plan:
+    def _plan(self, job: Job, source: Stored, detector: Path, cursor: Cursor) -> _Plan | None:
+        """Have a chapter planned, unless there is no hurry; the first words of a recording come soon in any case."""
+        limit = chapter_limit(cursor, job.options)
+        coming: Coming | None = None
+        if job.lane is Lane.BATCH and cursor.index > 0:
+            coming = self._pace.begin(job.owner, limit)
+            if coming is None:
+                return None
         with self._lock:
             self._files += 1
             file = self._scratch.path / f"{self._files}.f32"
-        limit = chapter_limit(cursor, job.options)
         request = Plan(job.id, source, job.options, detector, cursor.position, limit, file)
         future = self._readers.plan(request, job.lane)
         note_plan(future, of_chapter(job, cursor.index))
-        return _Plan(time.monotonic(), cursor.position, limit, file, future)
+        return _Plan(time.monotonic(), cursor.position, limit, file, future, coming)
 
     def _check_stopping(self) -> None:
         if self._stopping.is_set():

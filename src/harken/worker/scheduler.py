@@ -72,6 +72,11 @@ class Scheduler(Generic[T]):
         with self._changed:
             return self._size
 
+    def waits(self, caller: str) -> bool:
+        """Whether windows of a caller wait."""
+        with self._changed:
+            return any(caller in callers for callers in self._lanes.values())
+
     @property
     def closed(self) -> bool:
         """Whether nothing more is handed out."""
