@@ -120,6 +120,7 @@ def test_what_has_been_left_alone(engine: sa.Engine) -> None:
     house.ledger.enter(Submission(tiny, model="tiny"), 100, lambda *_: None)
     assert passed_by(Lane.BATCH, 30) == {None: 1, "tiny": 1}
     house.store.complete(first.id, NOTHING)
+    assert house.store.waited_for() == {(Lane.BATCH, None), (Lane.BATCH, "tiny"), (Lane.INTERACTIVE, None)}
     asked = house.ask(first)
     assert passed_by(asked.lane or Lane.BATCH, -1) == {None: 2}
     assert passed_by(asked.lane or Lane.BATCH, 30) == {None: 1}

@@ -52,8 +52,9 @@ class Extent:
     idle: float = 10.0
     settle: float = 30.0
     """Until it is measured what long files get: the first of them are cut and every worker meets its first clips."""
-    alone: float = 35.0
-    mixed: float = 35.0
+    alone: float = 60.0
+    """While long files run alone. What is done comes in batches, of some seconds on many workers."""
+    mixed: float = 60.0
     pause: float = 0.8
     """Between a clip's answer and the same caller's next clip, while long files run."""
     long: float = 1200.0

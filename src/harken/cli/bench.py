@@ -209,7 +209,7 @@ def load(
         Path | None, typer.Argument(exists=True, file_okay=False, help="Labelled sets to take speech from.")
     ] = None,
     workers: Annotated[str, typer.Option(help="Numbers of workers, comma-separated.")] = "1,2,4",
-    seconds: Annotated[float, typer.Option(min=5, help="Of each measurement under load.")] = 35.0,
+    seconds: Annotated[float, typer.Option(min=5, help="Of each measurement under load.")] = 60.0,
     json_file: Json = None,
 ) -> None:
     """Short clips while long files run, with ever more workers: waiting, throughput, fairness, and health meanwhile."""

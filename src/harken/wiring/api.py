@@ -7,7 +7,7 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 
 from harken.config import Settings
 from harken.errors import HarkenError
@@ -16,7 +16,7 @@ from harken.model import Lane
 from harken.models.standard import model_store
 from harken.models.store import ModelStore
 from harken.net.webhook import delay, new_secret
-from harken.ports import BlobStore, Readiness, Shares
+from harken.ports import BlobStore, Executor, Readiness, Shares
 from harken.service import Limits, Office, Service, Webhooks
 from harken.store import SqlLedger, SqlRoster, SqlStages, SqlStore, SqlVoices, SqlWebhooks, speak_plainly
 from harken.wiring.accounts import Gate, gate
@@ -92,11 +92,7 @@ def _readiness(
 
     def workers() -> str:
         alive = [one for one in roster.executors() if one.silence < settings.dead_after]
-        if not alive:
-            raise HarkenError("no worker is alive; start one with harken worker, or look at its log")
-        asked = {lane: None if lane is Lane.TEXT else weights.catalog.default.spec.name for lane in Lane}
-        left = [lane.value for lane, model in asked.items() if not any(one.serves(lane, model) for one in alive)]
-        return f"{len(alive)} alive" + (f"; none takes {', '.join(left)} for the default model" if left else "")
+        return who_works(alive, store.waited_for(), weights.catalog.default.spec.name)
 
     def probing() -> str:
         if readers.crew.failure:
@@ -118,6 +114,27 @@ def _readiness(
         _part("workers", workers),
         _part("probe", probing),
     ]
+
+
+def who_works(alive: Sequence[Executor], waited_for: Set[tuple[Lane, str | None]], default: str) -> str:
+    """How many workers there are, and what none of them takes though it waits, or would if the default was asked for.
+
+    Raises HarkenError when there is none.
+    """
+    if not alive:
+        raise HarkenError("no worker is alive; start one with harken worker, or look at its log")
+
+    def left(wanted: Iterable[tuple[Lane, str | None]]) -> list[tuple[Lane, str | None]]:
+        return [(lane, model) for lane, model in wanted if not any(one.serves(lane, model) for one in alive)]
+
+    told = [f"{len(alive)} alive"]
+    idle = left((lane, None if lane is Lane.TEXT else default) for lane in Lane)
+    if idle:
+        told.append(f"none takes {', '.join(lane.value for lane, _ in idle)} for the default model")
+    waits = sorted(lane.value + (f" for {model}" if model else "") for lane, model in left(waited_for))
+    if waits:
+        told.append(f"jobs wait that none takes: {', '.join(waits)}")
+    return "; ".join(told)
 
 
 def _part(name: str, check: Callable[[], str]) -> Readiness:
