@@ -5,7 +5,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import signal
 import socket
+from collections.abc import Callable, Iterator
 
 import typer
 
@@ -47,8 +49,20 @@ def run(settings: Settings, descriptor: int | None = None) -> int:
         )
         server = serving.server(app, drain=max(1, round(settings.drain_seconds / 2)))
         start_beating()
-        server.run(sockets=[listener])
+        # uvicorn, once it has stopped, sends the signal on to whoever had it before. By default that ends the process
+        # there and then, and nothing of what is open here would be closed.
+        with _told_by(signal.SIGTERM, lambda: setattr(server, "should_exit", True)):
+            server.run(sockets=[listener])
     return 0
+
+
+@contextlib.contextmanager
+def _told_by(number: signal.Signals, stop: Callable[[], None]) -> Iterator[None]:
+    earlier = signal.signal(number, lambda *_: stop())
+    try:
+        yield
+    finally:
+        signal.signal(number, earlier)
 
 
 def _tell(gate: Gate, settings: Settings) -> None:
