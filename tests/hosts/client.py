@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ class Client:
         self._cluster = cluster
         self._pool = pool
         self._local = threading.local()
+        self._opened: list[httpx.Client] = []
         self._keys: list[str] = []
         self.refused: list[str] = []
         """What was answered in place of what was asked for, each time."""
@@ -81,6 +82,11 @@ class Client:
         """Remove jobs, their recordings and their texts."""
         list(self._pool.map(self._delete, jobs, range(len(jobs))))
 
+    def close(self) -> None:
+        """Hang up."""
+        for http in self._opened:
+            http.close()
+
     def _listed(self, url: str) -> set[str]:
         def ask() -> httpx.Response:
             return self._http.get(url, params={"limit": "10000"}, headers={"Accept": "application/json"})
@@ -96,6 +102,7 @@ class Client:
         # One a thread: its sockets belong to the network that the thread is in.
         if not hasattr(self._local, "http"):
             self._local.http = httpx.Client(timeout=_TIMEOUT, trust_env=False)
+            self._opened.append(self._local.http)
         http: httpx.Client = self._local.http
         return http
 
@@ -164,4 +171,5 @@ def calling(cluster: Cluster) -> Iterator[Client]:
     with ThreadPoolExecutor(8, initializer=enter_network, initargs=(cluster.client,)) as pool:
         client = Client(cluster, pool)
         client.make_accounts()
-        yield client
+        with closing(client):
+            yield client
