@@ -41,7 +41,7 @@ READERS = 2
 NICE = 10
 """How much children that recognise and tell voices apart step back: whoever answers callers, or hears what somebody
 waits for, has the core at once, and they have all that is left. Those that read recordings step back by half of it."""
-BATCHES_AHEAD = 2
+BATCHES_AHEAD = 4
 """Batches for each child that recognises, with which nothing that nobody waits for need be planned."""
 _FORGOTTEN = 300.0
 """Seconds after which a job that did not go on is taken for one that never will."""
