@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,12 +16,22 @@ if TYPE_CHECKING:
     from tests.jobs.conftest import StartExecutor
 
 
+@pytest.fixture
+def full(house: House) -> Path:
+    """What is there as long as the disk is full for who is told its name."""
+    path = house.folder.root / "full"
+    path.touch()
+    return path
+
+
 def test_a_worker_without_room_gives_its_jobs_back(
-    house: House, start_executor: StartExecutor, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    house: House,
+    full: Path,
+    start_executor: StartExecutor,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(hands, "REST", 0.1)
-    full = house.folder.root / "full"
-    full.touch()
     job = house.submit(windows=6, full=full.name)
     start_executor()
     until(lambda: caplog.text.count(f"job {job.id} is given back") > 1)
@@ -32,11 +43,13 @@ def test_a_worker_without_room_gives_its_jobs_back(
 
 
 def test_a_worker_without_room_leaves_recordings_to_others(
-    house: House, start_executor: StartExecutor, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    house: House,
+    full: Path,
+    start_executor: StartExecutor,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(hands, "REST", 3600.0)
-    full = house.folder.root / "full"
-    full.touch()
     start_executor()
     job = house.submit(full=full.name)
     until(lambda: f"job {job.id} is given back" in caplog.text)

@@ -30,7 +30,7 @@ class Sql:
         self._reader = engine if is_sqlite(engine) else engine.execution_options(isolation_level="AUTOCOMMIT")
         self._insert = sqlite.insert if is_sqlite(engine) else postgresql.insert
 
-    def _read(self, query: sa.Select[Any] | sa.CompoundSelect[Any]) -> Sequence[sa.Row[Any]]:
+    def _read(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
         with self._reader.connect() as connection:
             return connection.execute(query).all()
 

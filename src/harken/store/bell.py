@@ -21,13 +21,17 @@ _PAUSE = 0.02
 """Seconds between two looks at SQLite's counter."""
 
 _QUEUED = JobState.QUEUED.value
-WAITING = sa.union(
+_WAITING = sa.union(
     sa.select(jobs.c.lane, jobs.c.model).where(jobs.c.state == _QUEUED),
     sa.select(sa.func.coalesce(stages.c.lane, jobs.c.lane), sa.null())
     .join_from(stages, jobs)
     .where(stages.c.state == _QUEUED),
 )
-"""Each lane that something waits in, with the model that it waits for."""
+
+
+def waited_for(connection: sa.Connection) -> set[tuple[Lane, str | None]]:
+    """Each lane that something waits in, with the model that it waits for; None needs none, or says none."""
+    return {(Lane(row.lane), row.model) for row in connection.execute(_WAITING)}
 
 
 def ring(connection: sa.Connection) -> None:
@@ -70,7 +74,7 @@ class SqlBell:
 
     def waiting(self) -> set[tuple[Lane, str | None]]:
         """See :class:`~harken.ports.Bell`."""
-        found = {(Lane(row.lane), row.model) for row in self._connection.execute(WAITING)}
+        found = waited_for(self._connection)
         self._connection.rollback()
         return found
 

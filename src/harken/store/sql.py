@@ -18,7 +18,7 @@ from harken.ports import Page
 from harken.store import rows, shares
 from harken.store.account_tables import audit
 from harken.store.base import ACTIVE, Sql, fewer, not_found
-from harken.store.bell import WAITING
+from harken.store.bell import waited_for
 from harken.store.credits import drop_job, end_job, extend
 from harken.store.database import writing
 from harken.store.paging import cursor_of, place_of
@@ -98,7 +98,8 @@ class SqlStore(Sql):
 
     def waited_for(self) -> set[tuple[Lane, str | None]]:
         """Each lane that something waits in, with the model that it waits for; None needs none, or says none."""
-        return {(Lane(row.lane), row.model) for row in self._read(WAITING)}
+        with self._reader.connect() as connection:
+            return waited_for(connection)
 
     def passed_by(self, lane: Lane, seconds: float) -> dict[str | None, int]:
         """See :class:`~harken.ports.Store`."""
