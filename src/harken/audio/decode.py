@@ -136,7 +136,7 @@ class Decoder:
                 continue
             samples = self._rows(_as_float(frame), rows)
             rows = samples.shape[0]
-            if frame.time is not None:
+            if frame.time is not None and frame.time_base is not None:
                 ahead = frame.time - shift - clock
                 room = silence_left if self.info.duration is None else self.info.duration - clock
                 if GAP < ahead <= room:

@@ -127,7 +127,7 @@ class Server(uvicorn.Server):
                 break
             await asyncio.sleep(0.02)
         await super().shutdown(sockets)
-        # Of this process nothing else is run: it ends by the signal that it was told to stop with.
+        # Unless whoever runs it takes the signal, the process ends by it right after this.
         await to_thread.run_sync(traces.close)
 
 

@@ -272,11 +272,14 @@ class Runtime:
             later = replace(cursor, position=chapter.position, index=cursor.index + len(chapter.windows))
 
             def look_ahead() -> bool:
-                ahead = None if chapter.done else self._plan(job, source, detector, later)
-                if ahead is not None:
-                    with self._lock:
-                        self._ahead[job.id] = ahead
-                return chapter.done or ahead is not None
+                if chapter.done:
+                    return True
+                ahead = self._plan(job, source, detector, later)
+                if ahead is None:
+                    return False
+                with self._lock:
+                    self._ahead[job.id] = ahead
+                return True
 
             inbox = _Inbox()
             orders = [
