@@ -14,7 +14,9 @@ from harken.diarize import clustering
 from harken.diarize.clustering import Tree, Vectors, centroids, link, numbered, tight_groups, unit
 
 
-def points(seed: int, count: int, dimensions: int = 5) -> Vectors:
+def points(seed: int, count: int, dimensions: int = 16) -> Vectors:
+    # Not 5: for that number of columns OpenBLAS 0.3.31 (its kernel for AVX-512) may raise the flag of an invalid
+    # operation for what it found in a register and does not use. Voices have 192.
     return unit(np.random.default_rng(seed).normal(size=(count, dimensions)).astype(np.float32))
 
 
