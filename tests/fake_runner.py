@@ -214,7 +214,10 @@ class FakeWriter:
 
 
 class FakeRecordings:
-    """Fetches ``fake://NAME?...`` of which the query is a plan: ``hold`` and ``error`` as :class:`FakeWriter`."""
+    """Fetches ``fake://NAME?...`` of which the query is a plan: ``hold`` and ``error`` as :class:`FakeWriter`.
+
+    ``full`` has no room until the gate is open.
+    """
 
     def __init__(self, folder: Folder) -> None:
         self.folder = folder
@@ -232,6 +235,8 @@ class FakeRecordings:
             log.write(f"{where.netloc} {FETCH}\n")
         if "error" in plan:
             raise revive(plan["error"], "so it was planned")
+        if "full" in plan and not self.folder.gate(where.netloc, FETCH).exists():
+            raise DiskFull("so it was planned")
         path = self.folder.root / f"fetched-{where.netloc}"
         path.write_bytes(b"sound")
         yield Landed(path, f"{where.netloc}.mp3", 5, "")

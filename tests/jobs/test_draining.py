@@ -6,12 +6,15 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 from tests.jobs.house import House, until
 
+import harken.jobs.executor
 from harken.model import JobState
 from harken.store import connect, preparing
+from harken.telemetry.outages import Outages
 from harken.wiring import shared
 
 if TYPE_CHECKING:
@@ -54,6 +57,44 @@ def test_a_worker_that_is_told_twice_waits_for_nothing(house: House, start_execu
     house.worker().wait_ready()
     assert house.ended(job).state is JobState.COMPLETED
     assert house.recognised(job) == [0, 1, 2, 3], "saved windows are not recognised again"
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("busy", [False, True])
+def test_a_worker_that_is_told_to_stop_does_not_wait_for_a_database_that_is_away(
+    house: House,
+    start_executor: StartExecutor,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    busy: bool,
+) -> None:
+    """It may be away for longer than anybody waits for a worker to stop; what it had in hand is taken over."""
+    monkeypatch.setattr(harken.jobs.executor, "_LEAVING", 1.0)
+    job = house.submit(windows=6, hold=[2])
+    executor = start_executor()
+    house.reached(job, 2)
+    if not busy:
+        house.open(job, 2)
+        house.ended(job)
+    server, _, name = str(house.database).rpartition("/")
+    with psycopg.connect(f"{server}/postgres", autocommit=True) as admin:
+        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
+        admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name])
+        leaving = threading.Thread(target=executor.stop, args=(0.0,))
+        leaving.start()
+        house.open(job, 2)
+        leaving.join(60.0)
+        assert not leaving.is_alive()
+        assert "others take over" in caplog.text
+        admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
+    house.worker().wait_ready()
+    assert house.ended(job).state is JobState.COMPLETED
+    assert sorted(set(house.recognised(job))) == list(range(6))
+    brief = Outages()
+    told = [record for record in caplog.records if brief.filter(record)]
+    assert [record.getMessage() for record in told if "\n" in record.getMessage() or record.exc_info] == []
+    assert any(record.name == "dbos" for record in told)
+    caplog.clear()
 
 
 def test_a_start_waits_for_a_database_that_is_away(

@@ -13,7 +13,8 @@ from tests.fake_runner import FETCH
 from tests.jobs.house import House, until
 from tests.jobs.test_service import ME, service
 
-from harken.errors import AddressRefused, IdempotencyConflict, JobNotFinished
+from harken.errors import AddressRefused, DiskFull, IdempotencyConflict, JobNotFinished
+from harken.jobs import fetching
 from harken.model import Job, JobState, Lane, Options
 from harken.service import Service
 from harken.store import FolderBlobs, SqlStore
@@ -58,6 +59,43 @@ def test_what_cannot_be_fetched_fails_the_job(house: House, service: Service, st
         "so it was planned",
     )
     assert house.blobs.keys() == set()
+
+
+def test_a_recording_waits_for_room(
+    house: House, service: Service, start_executor: StartExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "_PAUSE", 0.01)
+    monkeypatch.setattr(fetching, "_LONGEST_PAUSE", 0.1)
+    job, unwanted = submit(service, "large", full="1"), submit(service, "unwanted", full="1")
+    start_executor()
+    until(lambda: fetched(house, "large") > 2 and fetched(house, "unwanted") > 2)
+    service.cancel(unwanted.id, ME)
+    assert house.ended(unwanted).state is JobState.CANCELLED
+    assert house.store.job(job.id).state is JobState.PROCESSING
+    house.folder.gate("large", FETCH).touch()
+    assert house.ended(job).state is JobState.COMPLETED
+
+
+def test_a_recording_waits_for_room_at_another_worker(
+    house: House, service: Service, start_executor: StartExecutor
+) -> None:
+    job = submit(service, "large", full="1")
+    executor = start_executor()
+    until(lambda: fetched(house, "large"))
+    executor.stop(3600.0)
+    house.folder.gate("large", FETCH).touch()
+    house.worker().wait_ready()
+    assert house.ended(job).state is JobState.COMPLETED
+
+
+def test_a_recording_does_not_wait_for_room_for_ever(
+    house: House, service: Service, start_executor: StartExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "ROOM_WITHIN", 0.0)
+    job = submit(service, "large", full="1")
+    start_executor()
+    done = house.ended(job)
+    assert (done.state, done.error_code) == (JobState.FAILED, DiskFull.code)
 
 
 def test_a_fetch_is_cancelled(house: House, service: Service, start_executor: StartExecutor) -> None:

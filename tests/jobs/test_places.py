@@ -12,8 +12,8 @@ from tests.jobs.house import House, until
 from tests.jobs.test_fetching import submit
 from tests.jobs.test_service import service
 
-from harken.jobs import queues
-from harken.jobs.queues import GUESTS
+from harken.jobs import places
+from harken.jobs.places import GUESTS
 from harken.model import Job, JobState, Lane
 from harken.ports import Executor
 from harken.service import Service
@@ -64,14 +64,14 @@ def test_a_guest_brings_no_others_and_guests_are_few(house: House, start_executo
 def test_who_has_enough_to_do_leaves_the_rest_to_others_for_a_moment(
     house: House, start_executor: StartExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queues, "LEFT", 3600.0)
+    monkeypatch.setattr(places, "LEFT", 3600.0)
     house.roster.beat(Executor("beside", "elsewhere", 1, 1))
     start_executor(limits={Lane.BATCH: 4, Lane.INTERACTIVE: 4}, enough=2, dead_after=600.0)
     lanes = {lane: [house.submit(lane=lane, hold=[0]) for _ in range(5)] for lane in (Lane.BATCH, Lane.INTERACTIVE)}
     until(lambda: [_processing(house, jobs) for jobs in lanes.values()] == [2, 2])
     everything = [job for jobs in lanes.values() for job in jobs]
     _stays(house, everything, 4)
-    monkeypatch.setattr(queues, "LEFT", 0.0)
+    monkeypatch.setattr(places, "LEFT", 0.0)
     until(lambda: [_processing(house, jobs) for jobs in lanes.values()] == [4, 4])
     for job in everything:
         house.open(job, 0)
@@ -81,7 +81,7 @@ def test_who_has_enough_to_do_leaves_the_rest_to_others_for_a_moment(
 def test_who_is_alone_in_a_lane_leaves_nothing(
     house: House, start_executor: StartExecutor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queues, "LEFT", 3600.0)
+    monkeypatch.setattr(places, "LEFT", 3600.0)
     house.roster.beat(Executor("beside", "elsewhere", 1, 1, lanes=(Lane.INTERACTIVE,)))
     jobs = [house.submit(lane=Lane.BATCH, hold=[0]) for _ in range(PLACES + 1)]
     start_executor(limits={Lane.BATCH: PLACES}, enough=1, dead_after=600.0)

@@ -7,6 +7,7 @@ One a process, because DBOS is one a process. Knows no model; the runner does th
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Mapping, Set
 from dataclasses import replace
@@ -14,10 +15,11 @@ from dataclasses import replace
 import sqlalchemy as sa
 from dbos import DBOS
 
-from harken.jobs.hands import Hands
+from harken.jobs.hands import AWAY, Hands
 from harken.jobs.maintenance import Maintenance, Retention
 from harken.jobs.names import APPLICATION, SERIALIZER, VERSION
-from harken.jobs.queues import Desk
+from harken.jobs.places import Places
+from harken.jobs.queues import Intake
 from harken.jobs.recovery import Pulse, put_back, running_workflows, this_process
 from harken.jobs.workflows import Workflows
 from harken.model import Lane
@@ -27,6 +29,8 @@ log = logging.getLogger(__name__)
 
 _SETTLING = 5.0
 """Seconds that the queue gets to record the ends of jobs, when a worker leaves."""
+_LEAVING = 10.0
+"""Seconds that leaving may take in all; more than settling, by what a database needs that is only slow."""
 
 
 class WorkerExecutor:
@@ -88,9 +92,10 @@ class WorkerExecutor:
         self._workflows = Workflows(
             self._hands, store, stages, voices, blobs, runner, writer, recordings, self._executor.id
         )
+        self._dead_after = dead_after
         self._pulse = Pulse(roster, self._executor, dead_after, self._hands.running, self._ring)
         self._maintenance = Maintenance(store, stages, roster, blobs, retention, canonical)
-        self._desk: Desk | None = None
+        self._intake: Intake | None = None
 
     @property
     def id(self) -> str:
@@ -128,21 +133,18 @@ class WorkerExecutor:
         DBOS.listen_queues([])
         self._workflows.register()
         DBOS.launch()
-        self._desk = Desk(
-            dbos,
+        places = Places(
+            self._store,
+            self._hands,
+            self._executor,
             self._limits,
-            self._open_bell,
-            self._begun,
-            lambda: self._hands.resting,
             self._enough,
-            lambda lane: not any(other.serves(lane, None) for other in self._pulse.others),
-            self._store.passed_by,
-            lambda lane: self._store.newcomers(lane, self._hands.running()),
+            lambda: self._pulse.others,
             self._workflows.fetching,
-            self._models,
         )
+        self._intake = Intake(dbos, places, self._open_bell, self._begun)
         self._pulse.sweep()
-        self._desk.start()
+        self._intake.start()
         self._pulse.start()
         self._maintenance.start()
         lanes = ", ".join(lane.value for lane in self._limits)
@@ -156,19 +158,36 @@ class WorkerExecutor:
     def stop(self, drain: float) -> None:
         """Take no more jobs, finish the chapters in hand within ``drain`` seconds, put the jobs back, and leave.
 
-        Others, or the next start, go on at once with what was put back.
+        Others, or the next start, go on at once with what was put back. A database that is away is not waited for: this
+        worker is then as good as dead to others, who take over.
         """
-        if self._desk is None:
+        if self._intake is None:
             return
-        self._desk.stop()
-        self._desk = None
+        self._intake.stop()
+        self._intake = None
         self._maintenance.stop()
         if not self._hands.stop(drain):
             log.warning("jobs that do not stop: %s", sorted(self._hands.running()))
         self._pulse.stop()
-        self._settle()
-        put_back([self.id])
-        self._roster.leave(self.id)
+        # The queue tries for ever to reach a database that is away; nobody who stops a worker has so much time.
+        leaving = threading.Thread(target=self._leave, name="leaving", daemon=True)
+        leaving.start()
+        leaving.join(_LEAVING)
+        if leaving.is_alive():
+            log.warning(
+                "the database does not answer; others take over what was in hand when this worker has been silent "
+                "for %g s",
+                self._dead_after,
+            )
+
+    def _leave(self) -> None:
+        """Say good-bye in the database."""
+        try:
+            self._settle()
+            put_back([self.id])
+            self._roster.leave(self.id)
+        except AWAY as error:
+            log.warning("the database went away: %s", error)
         DBOS.destroy(destroy_registry=True)
 
     def _settle(self) -> None:
@@ -187,5 +206,5 @@ class WorkerExecutor:
             return True
 
     def _ring(self) -> None:
-        if self._desk is not None:
-            self._desk.ring()
+        if self._intake is not None:
+            self._intake.ring()

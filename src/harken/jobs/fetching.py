@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -12,6 +14,7 @@ from dbos import DBOS
 
 from harken.errors import (
     AccountFull,
+    DiskFull,
     HarkenError,
     JobCancelled,
     JobFailed,
@@ -20,11 +23,19 @@ from harken.errors import (
     WorkerUnavailable,
     revive,
 )
-from harken.jobs.chapters import step, watch
+from harken.jobs.chapters import LOOK, step, watch
 from harken.jobs.hands import Hands, LeftOff
 from harken.model import Job
 from harken.ports import BlobStore, Recordings, Store
 from harken.telemetry import traces, work
+
+log = logging.getLogger(__name__)
+
+ROOM_WITHIN = 900.0
+"""Seconds for which a recording waits for room on the disk that it is fetched to."""
+_PAUSE = 2.0
+"""Seconds after which there may be room; twice as many each time."""
+_LONGEST_PAUSE = 60.0
 
 
 class Fetching:
@@ -85,18 +96,43 @@ class Fetching:
                 self._active -= 1
 
     def _get(self, job: Job) -> None:
+        """Get it, or wait for room for it: what fills the disk is often what other jobs are fetching."""
+
         def seen() -> bool:
             found = self._store.job(job.id)
             return found.cancel_requested or found.state.ended
 
+        cancelled = watch(self._hands, seen, job.deadline, self._clock)
+        late, pause = time.monotonic() + ROOM_WITHIN, _PAUSE
+        while True:
+            try:
+                self._get_now(job, cancelled)
+            except AccountFull:
+                raise
+            except DiskFull as error:
+                if time.monotonic() >= late:
+                    raise
+                log.warning("job %s waits for room: %s", job.id, error)
+                self._wait(job, pause, cancelled)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                return
+
+    def _wait(self, job: Job, seconds: float, cancelled: Callable[[], bool]) -> None:
+        over = time.monotonic() + seconds
+        while time.monotonic() < over:
+            if cancelled():
+                raise _unwanted(job)
+            self._hands.pause(LOOK)
+
+    def _get_now(self, job: Job, cancelled: Callable[[], bool]) -> None:
         if job.source is None:
             raise JobFailed.of("recording_lost", "the job has neither a recording nor a URL of one")
-        cancelled = watch(self._hands, seen, job.deadline, self._clock)
         with self._recordings.obtained(job.source, cancelled) as recording:
 
             def keep() -> None:
                 if cancelled():
-                    raise JobCancelled(f"job {job.id} was cancelled")
+                    raise _unwanted(job)
                 self._blobs.adopt(recording.path, job.id)
 
             self._hands.patiently(keep)
@@ -115,3 +151,7 @@ class Fetching:
         """Remove the recording; while the store is away it is left to the sweeper."""
         with contextlib.suppress(StorageUnavailable):
             self._blobs.delete(job.id)
+
+
+def _unwanted(job: Job) -> JobCancelled:
+    return JobCancelled(f"job {job.id} was cancelled")

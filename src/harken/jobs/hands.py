@@ -115,6 +115,11 @@ class Hands:
         if self._stopping.is_set():
             raise LeftOff
 
+    def pause(self, seconds: float) -> None:
+        """Do nothing for a while. Raises LeftOff when nothing new is to be begun, then or meanwhile."""
+        if self._stopping.wait(seconds):
+            raise LeftOff
+
     def patiently(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Call, again and again while the database or the store of recordings is away.
 

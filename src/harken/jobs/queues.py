@@ -4,12 +4,8 @@
 The queue's own threads sleep between two looks. Ours run the same code and sleep on a doorbell, which rings when the
 database says that a job waits; what is left of the polling is a safety net. A worker that serves some models only reads
 their partitions of a queue, one after the other; any other reads it whole, in one order. Private parts of DBOS are used
-in :func:`_serve` and :func:`put_under` alone, and a contract test fails when they change.
-
-A lane has a number of places in a worker. Somebody's fifty files would take them all and keep everybody else out for
-hours, however fairly their windows were shared out; so there are a few places more for those who wait and have nothing
-in hand. What only waits for the network takes no place at all. And a worker that has enough to do leaves what comes to
-others for a moment: else the quickest to ask would have all there is, and machines beside it nothing.
+in :func:`_serve` and :func:`put_under` alone, and a contract test fails when they change. Knows not how many jobs a
+worker shall have in hand: see :mod:`harken.jobs.places`.
 """
 
 from __future__ import annotations
@@ -17,8 +13,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Set
-from functools import partial
+from collections.abc import Callable
 
 import sqlalchemy as sa
 from dbos import DBOS, WorkflowStatusString
@@ -26,6 +21,7 @@ from dbos._dbos import _get_dbos_instance
 from dbos._queue import queue_worker_thread
 
 from harken.jobs.names import ANYBODY, VERSION, queue_name
+from harken.jobs.places import Places
 from harken.model import Lane
 from harken.ports import Bell
 
@@ -37,12 +33,8 @@ _QUIET = 0.25
 """Seconds that one wait for the bell lasts at most, so that stopping is quick."""
 _AGAIN = 0.2
 """The same while jobs wait for a free place, which nothing announces."""
-GUESTS = 4
-"""Places of a lane beyond its own, for the first jobs of those who wait and have nothing in hand."""
-FETCHES = 8
-"""Jobs that take no place of their lane, because their recordings are still being fetched."""
-LEFT = 0.5
-"""Seconds for which a worker that has enough to do leaves what comes to others."""
+_STOPPING = 10.0
+"""Seconds that the threads get to notice that they shall stop."""
 _REOPEN = 1.0
 _BEGINNING = 0.002
 """Seconds between two looks at whether claimed jobs have begun."""
@@ -83,13 +75,9 @@ class Doorbell(threading.Event):
         return self.is_set()
 
 
-def _serve(
-    dbos: DBOS, doorbell: Doorbell, lane: Lane, limit: int, models: Set[str] | None, places: Callable[[int], int]
-) -> None:
-    """Take jobs off one lane until the doorbell is set; with ``models`` theirs alone.
-
-    ``places`` says how many at a time, of those that are in hand; ``limit`` is how many at first.
-    """
+def _serve(dbos: DBOS, doorbell: Doorbell, lane: Lane, places: Places) -> None:
+    """Take jobs off one lane until the doorbell is set, as many as there are places."""
+    limit, models = places.limits[lane], places.models
     queue = DBOS.register_queue(
         queue_name(lane), polling_interval_sec=_FALLBACK, worker_concurrency=limit, on_conflict="always_update"
     )
@@ -98,16 +86,18 @@ def _serve(
     if models is not None:
         # With a limit of partitions the thread goes by partition, through those that it is shown.
         queue._partition_worker_concurrency = limit  # noqa: SLF001
+        partitions = {ANYBODY, *models}
         database = dbos._sys_db  # noqa: SLF001
         every = type(database).get_queue_partitions
 
         def suiting(queue_name: str) -> list[str]:
-            return [key for key in every(database, queue_name) if key in models]
+            return [key for key in every(database, queue_name) if key in partitions]
 
         database.get_queue_partitions = suiting  # type: ignore[method-assign]
 
     def bound() -> None:
-        queue._worker_concurrency = places(dbos._active_workflows_set.count_for_queue(queue.name))  # noqa: SLF001
+        running = dbos._active_workflows_set.count_for_queue(queue.name)  # noqa: SLF001
+        queue._worker_concurrency = places.now(lane, running)  # noqa: SLF001
         if models is not None:
             queue._partition_worker_concurrency = queue._worker_concurrency  # noqa: SLF001
 
@@ -139,56 +129,24 @@ def put_under(workflow_id: str, partition: str) -> None:
         )
 
 
-class Desk:
-    """The threads that take jobs off the queues of every lane.
+class Intake:
+    """The threads that take jobs off the queues of every lane that this process serves.
 
     Args:
         dbos: launched, and listening to no queue itself.
-        limits: jobs of a lane that this process does at a time.
+        places: how many jobs of a lane may be in hand, and which.
         open_bell: connects to what announces new jobs.
         begun: whether every job that was claimed has begun.
-        resting: whether recordings are to be left to others altogether, for now.
-        enough: jobs of a lane with which this process has enough to do; it leaves others to those that have not, at
-            first, and takes so many of them at a time then.
-        alone: whether there is nobody to leave them to.
-        passed_by: how many of a lane everybody has left alone for so many seconds, by the model that they wait for.
-        newcomers: how many owners wait in a lane who have nothing in hand in it, by the model that they wait for.
-        fetching: how many of the jobs in hand only wait for their recordings to be fetched; they are of the batch lane.
-        models: whose recordings it takes; None is any.
     """
 
-    def __init__(
-        self,
-        dbos: DBOS,
-        limits: Mapping[Lane, int],
-        open_bell: Callable[[], Bell],
-        begun: Callable[[], bool],
-        resting: Callable[[], bool],
-        enough: int,
-        alone: Callable[[Lane], bool],
-        passed_by: Callable[[Lane, float], Mapping[str | None, int]],
-        newcomers: Callable[[Lane], Mapping[str | None, int]],
-        fetching: Callable[[], int],
-        models: Set[str] | None = None,
-    ) -> None:
+    def __init__(self, dbos: DBOS, places: Places, open_bell: Callable[[], Bell], begun: Callable[[], bool]) -> None:
         self._open_bell = open_bell
-        self._limits = limits
-        self._resting = resting
-        self._enough = enough
-        self._alone = alone
-        self._passed_by = passed_by
-        self._fetching = fetching
-        self._newcomers = newcomers
-        self._partitions = None if models is None else {ANYBODY, *models}
+        self._places = places
         self._stopping = threading.Event()
-        self._doorbells = {lane: Doorbell(begun) for lane in limits}
+        self._doorbells = {lane: Doorbell(begun) for lane in places.limits}
         self._threads = [
-            threading.Thread(
-                target=_serve,
-                args=(dbos, self._doorbells[lane], lane, limit, self._partitions, partial(self._places, lane)),
-                name=f"lane-{lane.value}",
-            )
-            for lane, limit in limits.items()
+            threading.Thread(target=_serve, args=(dbos, self._doorbells[lane], lane, places), name=f"lane-{lane.value}")
+            for lane in places.limits
         ]
         self._threads.append(threading.Thread(target=self._listen, name="bell"))
 
@@ -208,28 +166,9 @@ class Desk:
         self._stopping.set()
         for doorbell in self._doorbells.values():
             doorbell.set()
+        deadline = time.monotonic() + _STOPPING
         for thread in self._threads:
-            thread.join(10.0)
-
-    def _places(self, lane: Lane, running: int) -> int:
-        """How many jobs of a lane may be in hand now, where ``running`` are."""
-        if lane is not Lane.TEXT and self._resting():
-            return 0
-        fetching = min(self._fetching(), FETCHES) if lane is Lane.BATCH else 0
-        limit = self._limits[lane] + fetching
-        enough = limit if self._alone(lane) else min(self._enough + fetching, limit)
-        try:
-            if running < enough:
-                return enough
-            if running < limit:
-                return min(running + min(self._sum(lane, self._passed_by(lane, LEFT)), self._enough), limit)
-            return max(limit, min(running + self._sum(lane, self._newcomers(lane)), limit + GUESTS))
-        except Exception as error:  # noqa: BLE001  the next look at the queue meets it too, and knows how to wait
-            log.debug("cannot tell who waits: %s", error)
-            return enough
-
-    def _sum(self, lane: Lane, found: Mapping[str | None, int]) -> int:
-        return sum(found[model] for model in found if self._suits(lane, model))
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _listen(self) -> None:
         while not self._stopping.is_set():
@@ -258,7 +197,4 @@ class Desk:
 
     def _suiting(self, bell: Bell) -> set[Lane]:
         """The lanes in which something waits that this process takes."""
-        return {lane for lane, model in bell.waiting() if self._suits(lane, model)}
-
-    def _suits(self, lane: Lane, model: str | None) -> bool:
-        return lane in self._doorbells and (model is None or self._partitions is None or model in self._partitions)
+        return {lane for lane, model in bell.waiting() if self._places.suits(lane, model)}

@@ -160,7 +160,7 @@ def note(error: Exception, problem: Problem, path: str, request_id: str, **ids: 
     """Log a failure of our own, with the request's id and other ``ids``."""
     if problem.status >= 500:
         known = isinstance(error, errors.HarkenError)
-        said = error if error.__cause__ is None else f"{error} ({error.__cause__})"
+        said = str(error) if error.__cause__ is None else f"{error} ({error.__cause__})"
         log.error(
             "%s answered %d %s: %s [request %s]",
             path,

@@ -12,26 +12,20 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from harken.model import JobState, Lane
+from harken.model import Lane
 from harken.store.database import is_sqlite
-from harken.store.tables import PREFIX, jobs, stages
+from harken.store.tables import PREFIX
+from harken.store.waiting import waiting
 
 _CHANNEL = f"{PREFIX}jobs"
 _PAUSE = 0.02
 """Seconds between two looks at SQLite's counter."""
 
-_QUEUED = JobState.QUEUED.value
-_WAITING = sa.union(
-    sa.select(jobs.c.lane, jobs.c.model).where(jobs.c.state == _QUEUED),
-    sa.select(sa.func.coalesce(stages.c.lane, jobs.c.lane), sa.null())
-    .join_from(stages, jobs)
-    .where(stages.c.state == _QUEUED),
-)
-
 
 def waited_for(connection: sa.Connection) -> set[tuple[Lane, str | None]]:
     """Each lane that something waits in, with the model that it waits for; None needs none, or says none."""
-    return {(Lane(row.lane), row.model) for row in connection.execute(_WAITING)}
+    query = sa.select(waiting.c.lane, waiting.c.model).distinct()
+    return {(Lane(row.lane), row.model) for row in connection.execute(query)}
 
 
 def ring(connection: sa.Connection) -> None:

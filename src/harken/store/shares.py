@@ -21,6 +21,7 @@ from harken.service import EVERYONE
 from harken.store.base import ACTIVE
 from harken.store.database import is_sqlite
 from harken.store.tables import jobs, stages
+from harken.store.waiting import waiting
 
 _ENTRY_LOCK = 0x717565756573
 """Key of the advisory lock that those take in PostgreSQL who enter work."""
@@ -114,19 +115,11 @@ def newcomers(lane: Lane, held: Set[str]) -> sa.Select[Any]:
 
 def passed_by(lane: Lane, before: float) -> sa.Select[Any]:
     """Asks how much waits in a lane that was entered before a time, by ``model``; see the store."""
-    waits = sa.union_all(
-        sa.select(jobs.c.model).where(
-            jobs.c.lane == lane.value, jobs.c.state == JobState.QUEUED.value, jobs.c.created < before
-        ),
-        sa.select(sa.null())
-        .select_from(stages.join(jobs, stages.c.job_id == jobs.c.id))
-        .where(
-            sa.func.coalesce(stages.c.lane, jobs.c.lane) == lane.value,
-            stages.c.state == JobState.QUEUED.value,
-            stages.c.created < before,
-        ),
-    ).subquery()
-    return sa.select(waits.c.model, sa.func.count().label("waiting")).group_by(waits.c.model)
+    return (
+        sa.select(waiting.c.model, sa.func.count().label("waiting"))
+        .where(waiting.c.lane == lane.value, waiting.c.created < before)
+        .group_by(waiting.c.model)
+    )
 
 
 def _is_long(options: Options, duration: float | None, short: float) -> bool:

@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from harken.telemetry import traces
+from harken.telemetry.outages import Outages
 
 Level = Literal["debug", "info", "warning", "error"]
 Form = Literal["text", "json"]
@@ -30,8 +31,11 @@ def configure(level: Level = "info", form: Form = "text") -> None:
     """Log to standard error, in place of whatever was set up before.
 
     ``level`` is harken's own; libraries are heard from ``warning`` on, or from ``info`` when ``level`` is ``debug``.
+    Outages are told briefly, unless it is.
     """
     handler = logging.StreamHandler(sys.stderr)
+    if level != "debug":
+        handler.addFilter(Outages())
     handler.addFilter(_note)
     handler.setFormatter(JsonLines() if form == "json" else PlainLines())
     others = logging.INFO if level == "debug" else max(logging.WARNING, _number(level))
