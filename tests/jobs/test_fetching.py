@@ -14,7 +14,6 @@ from tests.jobs.house import House, until
 from tests.jobs.test_service import ME, service
 
 from harken.errors import AddressRefused, DiskFull, IdempotencyConflict, JobNotFinished
-from harken.jobs import fetching
 from harken.model import Job, JobState, Lane, Options
 from harken.service import Service
 from harken.store import FolderBlobs, SqlStore
@@ -61,37 +60,43 @@ def test_what_cannot_be_fetched_fails_the_job(house: House, service: Service, st
     assert house.blobs.keys() == set()
 
 
-def test_a_recording_waits_for_room(
-    house: House, service: Service, start_executor: StartExecutor, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fetching, "_PAUSE", 0.01)
-    monkeypatch.setattr(fetching, "_LONGEST_PAUSE", 0.1)
-    job, unwanted = submit(service, "large", full="1"), submit(service, "unwanted", full="1")
-    start_executor()
-    until(lambda: fetched(house, "large") > 2 and fetched(house, "unwanted") > 2)
-    service.cancel(unwanted.id, ME)
-    assert house.ended(unwanted).state is JobState.CANCELLED
-    assert house.store.job(job.id).state is JobState.PROCESSING
-    house.folder.gate("large", FETCH).touch()
-    assert house.ended(job).state is JobState.COMPLETED
-
-
-def test_a_recording_waits_for_room_at_another_worker(
+def test_a_recording_waits_for_room_until_others_have_come(
     house: House, service: Service, start_executor: StartExecutor
 ) -> None:
-    job = submit(service, "large", full="1")
+    other = submit(service, "other", hold="1")
+    start_executor()
+    until(house.folder.reached("other", FETCH).exists)
+    large, larger, unwanted = (submit(service, name, full="1") for name in ("large", "larger", "unwanted"))
+    until(lambda: all(fetched(house, name) for name in ("large", "larger", "unwanted")))
+    service.cancel(unwanted.id, ME)
+    assert house.ended(unwanted).state is JobState.CANCELLED
+    house.folder.gate("large", FETCH).touch()
+    assert {house.store.job(job.id).state for job in (large, larger)} == {JobState.PROCESSING}
+    house.folder.gate("other", FETCH).touch()
+    assert [house.ended(job).state for job in (other, large)] == [JobState.COMPLETED] * 2
+    done = house.ended(larger)
+    assert (done.state, done.error_code) == (JobState.FAILED, DiskFull.code)
+    assert [fetched(house, name) for name in ("other", "large", "larger", "unwanted")] == [1, 2, 2, 1]
+
+
+def test_a_recording_that_waits_for_room_is_handed_over(
+    house: House, service: Service, start_executor: StartExecutor
+) -> None:
+    submit(service, "other", hold="1")
     executor = start_executor()
+    until(house.folder.reached("other", FETCH).exists)
+    job = submit(service, "large", full="1")
     until(lambda: fetched(house, "large"))
-    executor.stop(3600.0)
+    executor.stop(0.0)
     house.folder.gate("large", FETCH).touch()
     house.worker().wait_ready()
     assert house.ended(job).state is JobState.COMPLETED
+    house.folder.gate("other", FETCH).touch()
 
 
-def test_a_recording_does_not_wait_for_room_for_ever(
-    house: House, service: Service, start_executor: StartExecutor, monkeypatch: pytest.MonkeyPatch
+def test_a_recording_that_has_the_disk_for_itself_does_not_wait_for_room(
+    house: House, service: Service, start_executor: StartExecutor
 ) -> None:
-    monkeypatch.setattr(fetching, "ROOM_WITHIN", 0.0)
     job = submit(service, "large", full="1")
     start_executor()
     done = house.ended(job)

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.fake_runner import FETCH
+from tests.fake_runner import FETCH, LIMITS
 from tests.jobs.house import House, until
 from tests.jobs.test_fetching import submit
 from tests.jobs.test_service import service
@@ -59,6 +59,22 @@ def test_a_guest_brings_no_others_and_guests_are_few(house: House, start_executo
     for job in many + guests:
         house.open(job, 0)
     assert {house.ended(job).state for job in many + guests} == {JobState.COMPLETED}
+
+
+def test_who_has_many_files_shares_every_worker_with_others(house: House, start_executor: StartExecutor) -> None:
+    few = [house.submit(lane=Lane.BATCH, owner="few", hold=[0])]
+    house.worker().wait_ready()
+    until(lambda: _processing(house, few) == 1)
+    many = [house.submit(lane=Lane.BATCH, owner="many", hold=[0]) for _ in range(16)]
+    start_executor(limits={Lane.BATCH: PLACES})
+    theirs = LIMITS[Lane.BATCH] - 1
+    until(lambda: _processing(house, many) == theirs + PLACES)
+    few += [house.submit(lane=Lane.BATCH, owner="few", hold=[0]) for _ in "ab"]
+    until(lambda: _processing(house, few) == 2)
+    _stays(house, many + few, theirs + PLACES + 2)
+    for job in many + few:
+        house.open(job, 0)
+    assert {house.ended(job).state for job in many + few} == {JobState.COMPLETED}
 
 
 def test_who_has_enough_to_do_leaves_the_rest_to_others_for_a_moment(

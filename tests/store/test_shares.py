@@ -136,6 +136,8 @@ def test_who_waits_and_has_nothing_in_hand(engine: sa.Engine) -> None:
     house.store.start(first.id, "worker")
     house.enter()
     assert newcomers(Lane.BATCH, set()) == {}
+    assert newcomers(Lane.BATCH, set(), here=True) == {None: 1}, "what it has in hand is elsewhere"
+    assert newcomers(Lane.BATCH, {first.id}, here=True) == {}
     house.enter("other")
     house.enter("other")
     house.enter("third")

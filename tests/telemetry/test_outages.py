@@ -57,31 +57,53 @@ def away() -> sa.exc.OperationalError:
 def test_it_is_one_line_and_not_again(
     log: logging.Logger, handler: Lines, away: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for _ in range(3):
+    def tell() -> None:
         log.warning("the database does not answer: %s", away)
-        log.warning("Exception listing queues: %s", f"{away} executorID=1")
+        log.warning(f"Exception listing queues: {away} executorID=1")  # noqa: G004 - as DBOS does it
         log.error("a heartbeat failed", exc_info=away)
-        log.error("cannot look: %s", "now", exc_info=StoreUnavailable("away"))
+        log.error("cannot look", exc_info=StoreUnavailable("away"))
+        log.error("nor there", exc_info=sa.exc.TimeoutError("no connection is free"))
+
+    for _ in range(3):
+        tell()
     said = str(away).partition("\n")[0]
-    assert handler.lines == [
+    lines = [
         f"WARNING the database does not answer: {said}",
         f"WARNING Exception listing queues: {said}",
         f"ERROR a heartbeat failed: {said}",
         "ERROR cannot look: away",
+        "ERROR nor there: no connection is free",
     ]
-    handler.lines.clear()
+    assert handler.lines == lines
     monkeypatch.setattr(outages, "_TOLD", 0.0)
-    log.warning("the database does not answer: %s", away)
-    assert handler.lines == [f"WARNING the database does not answer: {said}"]
+    tell()
+    assert handler.lines == lines * 2
 
 
-def test_anything_else_is_told_whole_and_every_time(log: logging.Logger, handler: Lines) -> None:
+@pytest.mark.parametrize("statement", ["SELECT nothing FROM nowhere", "SELECT ("])
+def test_a_fault_of_ours_is_told_whole_and_every_time(
+    engine: sa.Engine, log: logging.Logger, handler: Lines, statement: str
+) -> None:
+    with engine.connect() as connection, pytest.raises(sa.exc.DBAPIError) as met:
+        connection.exec_driver_sql(statement)
+    for _ in range(2):
+        log.error("a heartbeat failed", exc_info=met.value)
+    assert len(handler.lines) == 2
+    assert f"[SQL: {statement}]" in handler.lines[1]
+
+
+def test_anything_else_is_told_whole_and_every_time(log: logging.Logger, handler: Lines, away: Exception) -> None:
     for _ in range(2):
         log.error("a heartbeat failed", exc_info=ZeroDivisionError("no"))
         log.warning("%(name)s: two\nlines", {"name": "one"})
-        log.warning("a dictionary of numbers: %s", 5)
-    assert handler.lines == 2 * [
-        "ERROR a heartbeat failed\nZeroDivisionError: no",
-        "WARNING one: two\nlines",
-        "WARNING a dictionary of numbers: 5",
-    ]
+        # Somebody asks for it by its number.
+        log.error("it answered 500", exc_info=away, extra={"request_id": "r"})
+    assert handler.lines[:2] == ["ERROR a heartbeat failed\nZeroDivisionError: no", "WARNING one: two\nlines"]
+    assert str(away) in handler.lines[2]
+    assert handler.lines[3:] == handler.lines[:3]
+
+
+def test_a_message_that_cannot_be_written_is_the_handlers_matter() -> None:
+    record = logging.makeLogRecord({"name": "dbos", "msg": "%d", "args": ("x",)})
+    assert Outages().filter(record)
+    assert (record.msg, record.args) == ("%d", ("x",))

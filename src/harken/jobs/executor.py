@@ -15,7 +15,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 from dbos import DBOS
 
-from harken.jobs.hands import AWAY, Hands
+from harken.jobs.hands import Hands
 from harken.jobs.maintenance import Maintenance, Retention
 from harken.jobs.names import APPLICATION, SERIALIZER, VERSION
 from harken.jobs.places import Places
@@ -27,10 +27,10 @@ from harken.ports import Bell, BlobStore, Recordings, Roster, Runner, Stages, St
 
 log = logging.getLogger(__name__)
 
-_SETTLING = 5.0
+_SETTLING = 4.0
 """Seconds that the queue gets to record the ends of jobs, when a worker leaves."""
-_LEAVING = 10.0
-"""Seconds that leaving may take in all; more than settling, by what a database needs that is only slow."""
+_LEAVING = 7.0
+"""Seconds that it takes in all at most to leave."""
 
 
 class WorkerExecutor:
@@ -96,6 +96,7 @@ class WorkerExecutor:
         self._pulse = Pulse(roster, self._executor, dead_after, self._hands.running, self._ring)
         self._maintenance = Maintenance(store, stages, roster, blobs, retention, canonical)
         self._intake: Intake | None = None
+        self._gone = threading.Event()
 
     @property
     def id(self) -> str:
@@ -173,21 +174,22 @@ class WorkerExecutor:
         leaving = threading.Thread(target=self._leave, name="leaving", daemon=True)
         leaving.start()
         leaving.join(_LEAVING)
-        if leaving.is_alive():
+        if not self._gone.is_set():
             log.warning(
-                "the database does not answer; others take over what was in hand when this worker has been silent "
-                "for %g s",
+                "others take over what was in hand when this worker has been silent for %g s: it could not tell the "
+                "database that it leaves",
                 self._dead_after,
             )
 
     def _leave(self) -> None:
-        """Say good-bye in the database."""
+        """Hand over, in the database."""
         try:
             self._settle()
             put_back([self.id])
             self._roster.leave(self.id)
-        except AWAY as error:
-            log.warning("the database went away: %s", error)
+            self._gone.set()
+        except Exception:
+            log.exception("the jobs in hand could not be put back")
         DBOS.destroy(destroy_registry=True)
 
     def _settle(self) -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -31,12 +30,6 @@ from harken.telemetry import traces, work
 
 log = logging.getLogger(__name__)
 
-ROOM_WITHIN = 900.0
-"""Seconds for which a recording waits for room on the disk that it is fetched to."""
-_PAUSE = 2.0
-"""Seconds after which there may be room; twice as many each time."""
-_LONGEST_PAUSE = 60.0
-
 
 class Fetching:
     """Has recordings fetched, and keeps them."""
@@ -51,6 +44,8 @@ class Fetching:
         self._clock = clock
         self._lock = threading.Lock()
         self._active = 0
+        self._coming: set[object] = set()
+        """Stand for the recordings that take room now; those that wait for it are not among them."""
 
     def active(self) -> int:
         """Recordings that are being fetched."""
@@ -86,6 +81,17 @@ class Fetching:
         return {}
 
     @contextlib.contextmanager
+    def _one_comes(self) -> Iterator[None]:
+        this = object()
+        with self._lock:
+            self._coming.add(this)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._coming.remove(this)
+
+    @contextlib.contextmanager
     def _counted(self) -> Iterator[None]:
         with self._lock:
             self._active += 1
@@ -96,39 +102,37 @@ class Fetching:
                 self._active -= 1
 
     def _get(self, job: Job) -> None:
-        """Get it, or wait for room for it: what fills the disk is often what other jobs are fetching."""
+        """Get it. Where the disk is full of others that are coming, a second time when these have come."""
 
         def seen() -> bool:
             found = self._store.job(job.id)
             return found.cancel_requested or found.state.ended
 
         cancelled = watch(self._hands, seen, job.deadline, self._clock)
-        late, pause = time.monotonic() + ROOM_WITHIN, _PAUSE
-        while True:
-            try:
-                self._get_now(job, cancelled)
-            except AccountFull:
+        try:
+            return self._get_now(job, cancelled)
+        except AccountFull:
+            raise
+        except DiskFull as error:
+            with self._lock:
+                others = set(self._coming)
+            if not others:
                 raise
-            except DiskFull as error:
-                if time.monotonic() >= late:
-                    raise
-                log.warning("job %s waits for room: %s", job.id, error)
-                self._wait(job, pause, cancelled)
-                pause = min(2 * pause, _LONGEST_PAUSE)
-            else:
-                return
-
-    def _wait(self, job: Job, seconds: float, cancelled: Callable[[], bool]) -> None:
-        over = time.monotonic() + seconds
-        while time.monotonic() < over:
+            log.info("job %s waits for %d recordings to have come: %s", job.id, len(others), error)
+        while self._come_still(others):
             if cancelled():
                 raise _unwanted(job)
             self._hands.pause(LOOK)
+        return self._get_now(job, cancelled)
+
+    def _come_still(self, recordings: set[object]) -> bool:
+        with self._lock:
+            return not recordings.isdisjoint(self._coming)
 
     def _get_now(self, job: Job, cancelled: Callable[[], bool]) -> None:
         if job.source is None:
             raise JobFailed.of("recording_lost", "the job has neither a recording nor a URL of one")
-        with self._recordings.obtained(job.source, cancelled) as recording:
+        with self._one_comes(), self._recordings.obtained(job.source, cancelled) as recording:
 
             def keep() -> None:
                 if cancelled():

@@ -98,7 +98,7 @@ class Maintenance:
     def stop(self) -> None:
         """Leave the rest for later."""
         self._stopping.set()
-        self._thread.join(10.0)
+        self._thread.join(2.0)
 
     def end_overdue(self) -> None:
         """End what has passed its deadline; a worker that has it in hand notices.

@@ -3,8 +3,9 @@
 
 A lane has a number of places in a worker. Somebody's fifty files would take them all and keep everybody else out for
 hours, however fairly their windows were shared out; so there are a few places more for those who wait and have nothing
-in hand. What only waits for the network takes no place at all. And a worker that has enough to do leaves what comes to
-others for a moment: else the quickest to ask would have all there is, and machines beside it nothing. Knows no queue.
+in hand. Some of these are for those who have nothing in hand here: it is within a worker that windows are shared out.
+What only waits for the network takes no place at all. And a worker that has enough to do leaves what comes to others
+for a moment: else the quickest to ask would have all there is, and machines beside it nothing. Knows no queue.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ log = logging.getLogger(__name__)
 
 GUESTS = 4
 """Places of a lane beyond its own, for the first jobs of those who wait and have nothing in hand."""
+NEIGHBOURS = 2
+"""How many of them those may have who have something in hand elsewhere."""
 FETCHES = 8
 """Jobs that take no place of their lane, because their recordings are still being fetched."""
 LEFT = 0.5
@@ -73,8 +76,12 @@ class Places:
             if running < limit:
                 left = self._suiting(lane, self._store.passed_by(lane, LEFT))
                 return min(running + min(left, self._enough), limit)
-            guests = self._suiting(lane, self._store.newcomers(lane, self._hands.running()))
-            return max(limit, min(running + guests, limit + GUESTS))
+            held = self._hands.running()
+            guests = self._suiting(lane, self._store.newcomers(lane, held))
+            if guests or alone:
+                return max(limit, min(running + guests, limit + GUESTS))
+            neighbours = self._suiting(lane, self._store.newcomers(lane, held, here=True))
+            return max(limit, min(running + neighbours, limit + NEIGHBOURS))
         except Exception as error:  # noqa: BLE001  the next look at the queue meets it too, and knows how to wait
             log.debug("cannot tell who waits: %s", error)
             return enough

@@ -33,7 +33,7 @@ _QUIET = 0.25
 """Seconds that one wait for the bell lasts at most, so that stopping is quick."""
 _AGAIN = 0.2
 """The same while jobs wait for a free place, which nothing announces."""
-_STOPPING = 10.0
+_STOPPING = 2.0
 """Seconds that the threads get to notice that they shall stop."""
 _REOPEN = 1.0
 _BEGINNING = 0.002

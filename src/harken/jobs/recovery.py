@@ -117,7 +117,7 @@ class Pulse:
     def stop(self) -> None:
         """Beat no more."""
         self._stopping.set()
-        self._thread.join(10.0)
+        self._thread.join(2.0)
 
     def beat(self) -> None:
         """Say that this process is alive, and keep count of how long it has been saying so without a break."""

@@ -113,10 +113,11 @@ class Store(Protocol):
     def overdue(self, now: float, limit: int = 100) -> list[Job]:
         """Jobs past their deadline that have not ended."""
 
-    def newcomers(self, lane: Lane, held: Set[str]) -> dict[str | None, int]:
+    def newcomers(self, lane: Lane, held: Set[str], *, here: bool = False) -> dict[str | None, int]:
         """How many owners wait in a lane who have nothing in hand in it, by the model that they wait for.
 
-        In hand is what is being processed, by whatever worker, and the jobs of the ids ``held``.
+        In hand is what is being processed, by whatever worker, and the jobs of the ids ``held``; with ``here`` these
+        alone.
         """
 
     def passed_by(self, lane: Lane, seconds: float) -> dict[str | None, int]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from harken.errors import StorageUnavailable
 from harken.ports import Arrival
-from harken.store.spool import Spool, SpoolFile
+from harken.store.spool import Spool, SpoolFile, speaking
 
 _PARTIAL = ".part"
 _ABANDONED = 24 * 3600.0
@@ -66,7 +66,8 @@ class FolderBlobs:
         else:
             partial = target.with_suffix(_PARTIAL)
             try:
-                shutil.copyfile(path, partial)
+                with speaking():
+                    shutil.copyfile(path, partial)
                 partial.replace(target)
             finally:
                 partial.unlink(missing_ok=True)

@@ -102,9 +102,11 @@ def lane_of_stage(connection: sa.Connection, owner: str, asked: Lane) -> Lane:
     return Lane.TEXT if connection.execute(query).scalar_one() >= CHATS_EACH else asked
 
 
-def newcomers(lane: Lane, held: Set[str]) -> sa.Select[Any]:
+def newcomers(lane: Lane, held: Set[str], here: bool) -> sa.Select[Any]:
     """Asks how many ``owners`` wait in a lane, by ``model``, who have nothing in hand in it; see the store."""
-    begun = (jobs.c.state == JobState.PROCESSING.value) | jobs.c.id.in_(held)
+    begun: sa.ColumnElement[bool] = jobs.c.id.in_(held)
+    if not here:
+        begun |= jobs.c.state == JobState.PROCESSING.value
     served = sa.select(jobs.c.owner).where(jobs.c.lane == lane.value, jobs.c.state.in_(ACTIVE), begun)
     return (
         sa.select(jobs.c.model, sa.func.count(jobs.c.owner.distinct()).label("owners"))

@@ -42,7 +42,7 @@ class Spool:
         self.check_room(declared)
         path = self._folder / f"{uuid.uuid4().hex}{SUFFIX}"
         try:
-            with _speaking():
+            with speaking():
                 descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             with os.fdopen(descriptor, "wb", buffering=0) as file:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -75,13 +75,13 @@ class SpoolFile:
         """Take the next bytes. Raises DiskFull."""
         self._spool.check_room(len(data))
         rest = memoryview(data)
-        with _speaking():
+        with speaking():
             while rest:
                 rest = rest[self._file.write(rest) :]
 
 
 @contextlib.contextmanager
-def _speaking() -> Iterator[None]:
+def speaking() -> Iterator[None]:
     """Tell as DiskFull what says so."""
     try:
         yield

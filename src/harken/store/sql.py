@@ -92,9 +92,9 @@ class SqlStore(Sql):
         """See :class:`~harken.ports.Store`."""
         return self._some(jobs.c.state.in_(ACTIVE), jobs.c.deadline < now, limit=limit)
 
-    def newcomers(self, lane: Lane, held: Set[str]) -> dict[str | None, int]:
+    def newcomers(self, lane: Lane, held: Set[str], *, here: bool = False) -> dict[str | None, int]:
         """See :class:`~harken.ports.Store`."""
-        return {row.model: row.owners for row in self._read(shares.newcomers(lane, held))}
+        return {row.model: row.owners for row in self._read(shares.newcomers(lane, held, here))}
 
     def waited_for(self) -> set[tuple[Lane, str | None]]:
         """Each lane that something waits in, with the model that it waits for; None needs none, or says none."""

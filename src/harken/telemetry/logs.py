@@ -34,9 +34,9 @@ def configure(level: Level = "info", form: Form = "text") -> None:
     Outages are told briefly, unless it is.
     """
     handler = logging.StreamHandler(sys.stderr)
+    handler.addFilter(_note)
     if level != "debug":
         handler.addFilter(Outages())
-    handler.addFilter(_note)
     handler.setFormatter(JsonLines() if form == "json" else PlainLines())
     others = logging.INFO if level == "debug" else max(logging.WARNING, _number(level))
     logging.basicConfig(level=others, handlers=[handler], force=True)

@@ -2,53 +2,77 @@
 """What is away is told in one line, once in a while.
 
 A database or a store that does not answer is met by every thread that needs it, every second, and each would tell so
-with a traceback: of an outage of a minute operators would read a thousand lines. Knows errors by their names alone.
+with a traceback: of an outage of a minute operators would read a thousand lines. What is told about a request is left
+alone: there is a caller who asks for it. Knows errors by their names alone.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import time
 
-_AWAY = frozenset({"OperationalError", "InterfaceError", "StoreUnavailable", "StorageUnavailable"})
-"""Names of the errors that say so: of database drivers, SQLAlchemy's, and harken's own."""
+_OURS = frozenset({"harken.StoreUnavailable", "harken.StorageUnavailable"})
+_ALWAYS = frozenset({"sqlalchemy.InterfaceError", "sqlalchemy.TimeoutError", "psycopg.InterfaceError"})
+_SOMETIMES = frozenset({"sqlalchemy.OperationalError", "sqlalchemy.InternalError", "psycopg.OperationalError"})
+_AWAY = ("08", "57P", "53300", "25P03")
+"""SQLSTATE of what is away then, by its beginning: connections, shutdown, too many clients, idle for too long. Without
+one there was no connection."""
+_DBOS = re.compile(r"\((psycopg(\.errors)?|sqlite3)\.\w+\)")
+"""DBOS writes what it met into its messages."""
 _TOLD = 30.0
 """Seconds after which a place in the code tells it again."""
 
 
 class Outages(logging.Filter):
-    """Shortens what says that something is away to a line, and drops what a place has said a moment ago."""
+    """Shortens what says that something is away to a line, and drops what a place in the code has said just now."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._told: dict[tuple[str, str], float] = {}
+        self._told: dict[tuple[str, int, str], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record is to be told; it may be shorter afterwards."""
-        reason = _reason(record)
-        if reason is None:
+        """Whether the record is to be told; it may be shorter afterwards. Raises nothing, as its caller expects."""
+        try:
+            return self._tell(record)
+        except Exception:  # noqa: BLE001 - a message that cannot be written is told by whoever writes it
             return True
-        # Up to the first colon a message says what was tried, and after it what was met.
-        tried = record.getMessage().partition(":")[0]
+
+    def _tell(self, record: logging.LogRecord) -> bool:
+        met = _met(record)
+        if met is None or "request_id" in vars(record):
+            return True
         now = time.monotonic()
-        place = (record.name, tried)
+        place = (record.pathname, record.lineno, type(met).__name__)
         if now - self._told.get(place, -_TOLD) < _TOLD:
             return False
         self._told[place] = now
-        first = reason.partition("\n")[0]
-        record.msg, record.args = f"{tried}: {first}", ()
+        said, reason = _first(record.getMessage()), _first(str(met))
+        record.msg, record.args = said if reason in said else f"{said}: {reason}", ()
         record.exc_info = record.exc_text = None
         return True
 
 
-def _reason(record: logging.LogRecord) -> str | None:
-    """What is away, where the record says that something is."""
-    met = [record.exc_info[1]] if record.exc_info else list(record.args) if isinstance(record.args, tuple) else []
-    for error in met:
-        if isinstance(error, BaseException) and any(kind.__name__ in _AWAY for kind in type(error).__mro__):
-            return str(error)
-    # DBOS writes errors into its messages.
-    message = record.getMessage()
-    if record.name == "dbos" and any(f".{name})" in message for name in _AWAY):
-        return message.partition(": ")[2]
+def _met(record: logging.LogRecord) -> BaseException | str | None:
+    """What the record says is away."""
+    given = [record.exc_info[1]] if record.exc_info else list(record.args) if isinstance(record.args, tuple) else []
+    for error in given:
+        if isinstance(error, BaseException) and _away(error):
+            return error
+    if record.name == "dbos" and _DBOS.search(message := record.getMessage()):
+        return message
     return None
+
+
+def _away(error: BaseException) -> bool:
+    kinds = {f"{kind.__module__.partition('.')[0]}.{kind.__name__}" for kind in type(error).__mro__}
+    if kinds & (_OURS | _ALWAYS):
+        return True
+    original = getattr(error, "orig", error)
+    state = getattr(original, "sqlstate", None)
+    said_so = state is None or state.startswith(_AWAY)
+    return bool(kinds & _SOMETIMES) and said_so and getattr(original, "sqlite_errorname", None) != "SQLITE_ERROR"
+
+
+def _first(text: str) -> str:
+    return text.partition("\n")[0]

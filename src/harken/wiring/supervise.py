@@ -13,8 +13,9 @@ from harken.worker.supervisor import GaveUp, Program, Supervisor
 
 log = logging.getLogger(__name__)
 
-GRACE = 5.0
-"""Seconds beyond the drain that a program gets to put down what it did not finish, before it is killed."""
+GRACE = 15.0
+"""Seconds beyond the drain that a program gets to put down what it did not finish, before it is killed. One or two are
+enough, but where the database is away."""
 
 
 def serve(settings: Settings) -> int:

@@ -118,7 +118,7 @@ def run_worker(settings: Settings) -> NoReturn:
         stopping.wait()
         residency.stop()
         executor.stop(settings.drain_seconds)
-        # Whatever was in hand is done or in other hands by now.
+        # Whatever was in hand is done or left to others by now.
         runtime.close(0.0)
         writer.close()
     _end(failures)

@@ -70,7 +70,7 @@ class Residency:
         """Listen no more."""
         self._stopping.set()
         if self._thread.is_alive():
-            self._thread.join(10.0)
+            self._thread.join(2.0)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
