@@ -146,6 +146,41 @@ def test_a_batch_is_filled_by_callers_in_turn() -> None:
     assert Counter(task.caller for task in scheduler.take(8)) == {"a": 3, "b": 3, "c": 2}
 
 
+def test_who_rides_along_in_anothers_batches_does_not_lead_as_many() -> None:
+    """All windows of one caller are of kinds of their own, and the other has some of each kind."""
+    scheduler: Scheduler[int] = Scheduler()
+    scheduler.add(_task("many", f"j{number}", key=f"k{number % 6}") for number in range(48))
+    first = scheduler.take(4)
+    scheduler.add(_task("one", key=f"k{number}") for number in range(6))
+    scheduler.finished(first)
+    leads = [batch[0].caller for batch in _drain(scheduler, 4)]
+    assert leads[:6] == ["one"] * 6
+
+
+def test_who_comes_back_again_and_again_does_not_keep_others_waiting() -> None:
+    scheduler: Scheduler[int] = Scheduler()
+    scheduler.add(_task("many", f"j{number}", key=f"k{number}") for number in range(40))
+    leads = []
+    for number in range(20):
+        scheduler.add([_task("drops", key=f"d{number}")])
+        batch = scheduler.take(4)
+        leads.append(batch[0].caller)
+        scheduler.finished(batch)
+    assert Counter(leads) == {"many": 10, "drops": 10}
+
+
+@given(st.integers(20, 400))
+def test_who_rode_along_for_long_waits_for_few(batches: int) -> None:
+    scheduler: Scheduler[int] = Scheduler()
+    for _ in range(batches):
+        scheduler.add([_task("one"), *(_task("many") for _ in range(7))])
+        scheduler.finished(scheduler.take(8))
+    scheduler.add(_task("one", key="other") for _ in range(50))
+    scheduler.add([_task("many", key="own")])
+    leads = [batch[0].caller for batch in _drain(scheduler, 1)]
+    assert leads.index("many") <= 16
+
+
 def test_a_loaded_model_is_preferred_within_reason() -> None:
     scheduler: Scheduler[int] = Scheduler()
     scheduler.add([_task("other", model="cold")])

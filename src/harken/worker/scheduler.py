@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Which windows are recognised next, and which of them together.
 
-Two lanes, interactive before batch but never only interactive; in each lane callers take turns, and the jobs of a
-caller take turns. A batch holds windows of one model and one key, from as many jobs as it takes to fill it. A
-thread-safe data structure: knows no process, no samples and no clock but the one to wait with.
+Two lanes, interactive before batch but never only interactive; in each lane it is the turn of the caller who has had
+least, and the jobs of a caller take turns. A batch holds windows of one model and one key, from as many jobs as it
+takes to fill it. A thread-safe data structure: knows no process, no samples and no clock but the one to wait with.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from harken.model import Lane
+from harken.worker.turns import Turns
 
 T = TypeVar("T")
 
@@ -58,6 +59,7 @@ class Scheduler(Generic[T]):
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._lanes: dict[Lane, OrderedDict[str, _Jobs[T]]] = {lane: OrderedDict() for lane in LANES}
+        self._turns = {lane: Turns() for lane in LANES}
         self._running: Counter[str] = Counter()
         self._passed: Counter[str] = Counter()
         self._streak = 0
@@ -87,7 +89,10 @@ class Scheduler(Generic[T]):
         with self._changed:
             added = list(tasks)
             for task in reversed(added) if first else added:
-                queue = self._lanes[task.lane].setdefault(task.caller, OrderedDict()).setdefault(task.job, deque())
+                callers = self._lanes[task.lane]
+                if task.caller not in callers:
+                    self._turns[task.lane].comes(task.caller, callers)
+                queue = callers.setdefault(task.caller, OrderedDict()).setdefault(task.job, deque())
                 queue.appendleft(task) if first else queue.append(task)
             self._size += len(added)
             self._changed.notify_all()
@@ -118,6 +123,7 @@ class Scheduler(Generic[T]):
             finally:
                 self._takers -= only is None
             batch = [lead, *self._mates(lead, min(limit, share, lead.together or limit) - 1)]
+            self._turns[lead.lane].taken([task.caller for task in batch if task.lane is lead.lane])
             self._running.update({task.job for task in batch})
             self._long += lead.lane is Lane.BATCH
             self._changed.notify_all()
@@ -186,7 +192,13 @@ class Scheduler(Generic[T]):
         return None
 
     def _choose(self, lane: Lane, loaded: Collection[str]) -> Task[T] | None:
-        heads = [queue[0] for jobs in self._lanes[lane].values() for queue in jobs.values() if self._free(queue[0])]
+        callers = self._lanes[lane]
+        heads = [
+            queue[0]
+            for caller in self._turns[lane].in_order(callers)
+            for queue in callers[caller].values()
+            if self._free(queue[0])
+        ]
         if not heads:
             return None
         chosen = next((task for task in heads if task.model in loaded), heads[0])
@@ -204,7 +216,8 @@ class Scheduler(Generic[T]):
         """
         lanes = (Lane.INTERACTIVE,) if lead.lane is Lane.INTERACTIVE else (Lane.BATCH, Lane.INTERACTIVE)
         for lane in lanes:
-            rows = [self._matching(jobs, lead) for jobs in self._lanes[lane].values()]
+            callers = self._lanes[lane]
+            rows = [self._matching(callers[caller], lead) for caller in self._turns[lane].in_order(callers)]
             rows = [row for row in rows if row]
             while rows and room > 0:
                 for row in rows[:room]:
