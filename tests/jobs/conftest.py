@@ -107,5 +107,6 @@ def start_executor(house: House) -> Iterator[StartExecutor]:
     for executor in started:
         executor.stop(0.0)
     # One that waits for what never comes would keep the process from ending.
-    until(lambda: not [thread.name for thread in threading.enumerate() if thread.name.startswith("dbos-executor")])
+    late = ("dbos-executor", "leaving", "lane-")
+    until(lambda: not [thread.name for thread in threading.enumerate() if thread.name.startswith(late)])
     engine.dispose()

@@ -66,6 +66,8 @@ def test_it_is_one_line_and_not_again(
 
     for _ in range(3):
         tell()
+    for lane in "abab":
+        log.warning(f"Exception encountered in queue thread for {lane}: {away}")  # noqa: G004
     said = str(away).partition("\n")[0]
     lines = [
         f"WARNING the database does not answer: {said}",
@@ -74,10 +76,12 @@ def test_it_is_one_line_and_not_again(
         "ERROR cannot look: away",
         "ERROR nor there: no connection is free",
     ]
-    assert handler.lines == lines
+    lanes = [f"WARNING Exception encountered in queue thread for {lane}: {said}" for lane in "ab"]
+    assert handler.lines == lines + lanes
+    handler.lines.clear()
     monkeypatch.setattr(outages, "_TOLD", 0.0)
     tell()
-    assert handler.lines == lines * 2
+    assert handler.lines == lines
 
 
 @pytest.mark.parametrize("statement", ["SELECT nothing FROM nowhere", "SELECT ("])
@@ -90,6 +94,19 @@ def test_a_fault_of_ours_is_told_whole_and_every_time(
         log.error("a heartbeat failed", exc_info=met.value)
     assert len(handler.lines) == 2
     assert f"[SQL: {statement}]" in handler.lines[1]
+
+
+def test_a_fault_that_dbos_meets_is_told_whole_and_every_time(
+    postgres_url: str, log: logging.Logger, handler: Lines
+) -> None:
+    engine = connect(postgres_url)
+    with engine.connect() as connection, pytest.raises(sa.exc.DBAPIError) as met:
+        connection.exec_driver_sql("SELECT nothing FROM nowhere")
+    engine.dispose()
+    for lane in "ab":
+        log.warning(f"Exception encountered in queue thread for {lane}: {met.value}")  # noqa: G004
+    assert len(handler.lines) == 2
+    assert "[SQL:" in handler.lines[1]
 
 
 def test_anything_else_is_told_whole_and_every_time(log: logging.Logger, handler: Lines, away: Exception) -> None:

@@ -181,6 +181,22 @@ def test_who_rode_along_for_long_waits_for_few(batches: int) -> None:
     assert leads.index("many") <= 16
 
 
+@given(st.integers(20, 400))
+def test_who_was_held_back_for_long_does_not_keep_others_waiting(batches: int) -> None:
+    """One batch at a time may have windows of its job."""
+    scheduler: Scheduler[int] = Scheduler()
+    scheduler.add(_task("held", "h", key=f"h{number}", parallel=1) for number in range(2))
+    held = scheduler.take(1)
+    for _ in range(batches):
+        scheduler.add(_task("many", f"j{number}", key="k") for number in range(8))
+        scheduler.finished(scheduler.take(8))
+    scheduler.finished(held)
+    scheduler.add(_task("held", f"j{number}", key=f"k{number}") for number in range(100))
+    scheduler.add(_task("many", f"j{number}", key=f"k{number}") for number in range(100))
+    leads = [batch[0].caller for batch in _drain(scheduler, 1)]
+    assert leads.index("many") <= 24
+
+
 def test_a_loaded_model_is_preferred_within_reason() -> None:
     scheduler: Scheduler[int] = Scheduler()
     scheduler.add([_task("other", model="cold")])

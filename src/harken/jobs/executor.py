@@ -29,8 +29,8 @@ log = logging.getLogger(__name__)
 
 _SETTLING = 4.0
 """Seconds that the queue gets to record the ends of jobs, when a worker leaves."""
-_LEAVING = 7.0
-"""Seconds that it takes in all at most to leave."""
+_LEAVING = 6.0
+"""Seconds for handing over, settling included, at most."""
 
 
 class WorkerExecutor:

@@ -31,6 +31,13 @@ from harken.telemetry import traces, work
 log = logging.getLogger(__name__)
 
 
+class _Coming:
+    """A recording on its way."""
+
+    alone = True
+    """Whether none has come beside it."""
+
+
 class Fetching:
     """Has recordings fetched, and keeps them."""
 
@@ -44,8 +51,10 @@ class Fetching:
         self._clock = clock
         self._lock = threading.Lock()
         self._active = 0
-        self._coming: set[object] = set()
-        """Stand for the recordings that take room now; those that wait for it are not among them."""
+        self._coming: set[_Coming] = set()
+        """Those that take room now; who waits for room is not among them."""
+        self._again = threading.Lock()
+        """Of who tries again: one at a time, or else those who were in each other's way would be so again."""
 
     def active(self) -> int:
         """Recordings that are being fetched."""
@@ -81,10 +90,12 @@ class Fetching:
         return {}
 
     @contextlib.contextmanager
-    def _one_comes(self) -> Iterator[None]:
-        this = object()
+    def _under_way(self, this: _Coming) -> Iterator[None]:
         with self._lock:
             self._coming.add(this)
+            if len(self._coming) > 1:
+                for one in self._coming:
+                    one.alone = False
         try:
             yield
         finally:
@@ -102,37 +113,49 @@ class Fetching:
                 self._active -= 1
 
     def _get(self, job: Job) -> None:
-        """Get it. Where the disk is full of others that are coming, a second time when these have come."""
+        """Get it. Where the disk was full and others came at the same time, once more when these have come."""
 
         def seen() -> bool:
             found = self._store.job(job.id)
             return found.cancel_requested or found.state.ended
 
         cancelled = watch(self._hands, seen, job.deadline, self._clock)
-        try:
-            return self._get_now(job, cancelled)
-        except AccountFull:
-            raise
-        except DiskFull as error:
-            with self._lock:
-                others = set(self._coming)
-            if not others:
-                raise
-            log.info("job %s waits for %d recordings to have come: %s", job.id, len(others), error)
-        while self._come_still(others):
+
+        def wait() -> None:
             if cancelled():
                 raise _unwanted(job)
             self._hands.pause(LOOK)
-        return self._get_now(job, cancelled)
 
-    def _come_still(self, recordings: set[object]) -> bool:
+        this = _Coming()
+        try:
+            with self._under_way(this):
+                return self._get_now(job, cancelled)
+        except AccountFull:
+            raise
+        except DiskFull as error:
+            if this.alone:
+                raise
+            with self._lock:
+                others = set(self._coming)
+            log.info("job %s is fetched again when others have come: %s", job.id, error)
+        while not self._again.acquire(blocking=False):
+            wait()
+        try:
+            while self._come_still(others):
+                wait()
+            with self._under_way(_Coming()):
+                return self._get_now(job, cancelled)
+        finally:
+            self._again.release()
+
+    def _come_still(self, some: set[_Coming]) -> bool:
         with self._lock:
-            return not recordings.isdisjoint(self._coming)
+            return not some.isdisjoint(self._coming)
 
     def _get_now(self, job: Job, cancelled: Callable[[], bool]) -> None:
         if job.source is None:
             raise JobFailed.of("recording_lost", "the job has neither a recording nor a URL of one")
-        with self._one_comes(), self._recordings.obtained(job.source, cancelled) as recording:
+        with self._recordings.obtained(job.source, cancelled) as recording:
 
             def keep() -> None:
                 if cancelled():

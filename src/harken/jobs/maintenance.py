@@ -182,6 +182,8 @@ class Maintenance:
                 now = time.monotonic()
                 if now < due[name]:
                     continue
+                if self._stopping.is_set():
+                    return
                 due[name] = now + every
                 try:
                     if self._roster.take_duty(name, every):

@@ -22,7 +22,8 @@ log = logging.getLogger(__name__)
 GUESTS = 4
 """Places of a lane beyond its own, for the first jobs of those who wait and have nothing in hand."""
 NEIGHBOURS = 2
-"""How many of them those may have who have something in hand elsewhere."""
+"""How many of them those may have who have something in hand elsewhere. Who gets one is said by the queue's order: who
+had fewer jobs when the next one was entered."""
 FETCHES = 8
 """Jobs that take no place of their lane, because their recordings are still being fetched."""
 LEFT = 0.5

@@ -18,8 +18,11 @@ _SOMETIMES = frozenset({"sqlalchemy.OperationalError", "sqlalchemy.InternalError
 _AWAY = ("08", "57P", "53300", "25P03")
 """SQLSTATE of what is away then, by its beginning: connections, shutdown, too many clients, idle for too long. Without
 one there was no connection."""
-_DBOS = re.compile(r"\((psycopg(\.errors)?|sqlite3)\.\w+\)")
-"""DBOS writes what it met into its messages."""
+_DBOS = re.compile(
+    r"\((psycopg(\.errors)?|sqlite3)\.(OperationalError|InterfaceError|AdminShutdown|CrashShutdown|CannotConnectNow"
+    r"|DatabaseDropped|ConnectionException|ConnectionFailure|ConnectionTimeout|ConnectionDoesNotExist|TooManyConnections)\)"
+)
+"""DBOS writes what it met into its messages, behind what it tried."""
 _TOLD = 30.0
 """Seconds after which a place in the code tells it again."""
 
@@ -39,28 +42,30 @@ class Outages(logging.Filter):
             return True
 
     def _tell(self, record: logging.LogRecord) -> bool:
-        met = _met(record)
-        if met is None or "request_id" in vars(record):
+        if "request_id" in vars(record) or (found := _met(record)) is None:
             return True
+        kind, met = found
         now = time.monotonic()
-        place = (record.pathname, record.lineno, type(met).__name__)
+        place = (record.pathname, record.lineno, kind)
         if now - self._told.get(place, -_TOLD) < _TOLD:
             return False
-        self._told[place] = now
-        said, reason = _first(record.getMessage()), _first(str(met))
+        self._told = {one: told for one, told in self._told.items() if now - told < _TOLD} | {place: now}
+        said, reason = _first(record.getMessage()), _first(met)
         record.msg, record.args = said if reason in said else f"{said}: {reason}", ()
         record.exc_info = record.exc_text = None
         return True
 
 
-def _met(record: logging.LogRecord) -> BaseException | str | None:
-    """What the record says is away."""
+def _met(record: logging.LogRecord) -> tuple[str, str] | None:
+    """What the record says is away: which kind it is, and its text."""
     given = [record.exc_info[1]] if record.exc_info else list(record.args) if isinstance(record.args, tuple) else []
     for error in given:
         if isinstance(error, BaseException) and _away(error):
-            return error
-    if record.name == "dbos" and _DBOS.search(message := record.getMessage()):
-        return message
+            return type(error).__name__, str(error)
+    if record.name == "dbos":
+        message = record.getMessage()
+        if found := _DBOS.search(message):
+            return _first(message[: found.start()]), message[found.start() :]
     return None
 
 

@@ -13,9 +13,9 @@ from harken.worker.supervisor import GaveUp, Program, Supervisor
 
 log = logging.getLogger(__name__)
 
-GRACE = 15.0
-"""Seconds beyond the drain that a program gets to put down what it did not finish, before it is killed. One or two are
-enough, but where the database is away."""
+GRACE = 20.0
+"""Seconds beyond the drain that a program gets to put down what it did not finish, before it is killed. It needs nearly
+all of them where the database is away, and else one or two."""
 
 
 def serve(settings: Settings) -> int:

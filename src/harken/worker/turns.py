@@ -12,9 +12,9 @@ from collections.abc import Collection, Sequence
 
 _BATCH = 0.25
 """What a batch costs beyond its windows, in windows: eight together are a sixth cheaper than one by one."""
-_AHEAD = 16.0
-"""Windows by which who has had most counts as ahead, at most: riding along costs others little, and nobody shall
-wait for hours because of it."""
+_APART = 16.0
+"""Windows by which callers count as ahead of the clock or behind it, at most. Riding along costs others little, and
+nobody shall wait for hours because of it; nor because somebody's windows could not be taken for a while."""
 
 
 class Turns:
@@ -31,10 +31,11 @@ class Turns:
 
     def taken(self, callers: Sequence[str]) -> None:
         """A batch is taken of a window of each of ``callers``; it was the first one's turn."""
+        cost = _BATCH + len(callers)
         self._now = max(self._now, self._had[callers[0]])
-        each = (_BATCH + len(callers)) / len(callers)
         for caller in callers:
-            self._had[caller] = min(self._had[caller] + each, self._now + _AHEAD)
+            had = max(self._had[caller], self._now - _APART) + cost / len(callers)
+            self._had[caller] = min(had, self._now + max(_APART, cost))
 
     def in_order(self, callers: Collection[str]) -> list[str]:
         """Whose turn is first; of those who have had as much, who stands first in ``callers``."""
