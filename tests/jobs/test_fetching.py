@@ -61,13 +61,14 @@ def test_what_cannot_be_fetched_fails_the_job(house: House, service: Service, st
 
 
 def test_a_recording_waits_for_room_until_others_have_come(
-    house: House, service: Service, start_executor: StartExecutor
+    house: House, service: Service, start_executor: StartExecutor, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", "harken.jobs.fetching")
     other = submit(service, "other", hold="1")
     start_executor()
     until(house.folder.reached("other", FETCH).exists)
     large, larger, unwanted = (submit(service, name, full="1") for name in ("large", "larger", "unwanted"))
-    until(lambda: all(fetched(house, name) for name in ("large", "larger", "unwanted")))
+    until(lambda: all(f"{job.id} is fetched again" in caplog.text for job in (large, larger, unwanted)))
     service.cancel(unwanted.id, ME)
     assert house.ended(unwanted).state is JobState.CANCELLED
     house.folder.gate("large", FETCH).touch()
