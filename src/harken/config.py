@@ -93,7 +93,12 @@ class Settings(BaseSettings):
     )
     cpu_threads: int = Field(1, ge=1, description="Threads of each of them.")
     batch_size: int = Field(8, ge=1, le=64, description="Windows that are recognised together at most.")
-    window_timeout: float = Field(120.0, gt=0, description="Seconds after which a batch counts as hung.")
+    window_timeout: float = Field(
+        300.0,
+        gt=0,
+        description="Seconds after which a step of recognition counts as hung; while others have its core, they go by "
+        "as slowly as it works, ten times as slowly at most.",
+    )
     diarize_timeout: float = Field(
         1.0,
         gt=0,

@@ -51,6 +51,20 @@ def beckett(beckett_wav: Path, vad: SileroDetector) -> PlannedWindow:
     return window
 
 
+def test_who_watches_hears_of_every_step(base_model: Path, reading: list[PlannedWindow]) -> None:
+    steps: list[None] = []
+    loaded = load(base_model, device="cpu", on_step=lambda: steps.append(None))
+    loading = len(steps)
+    assert loading == 1
+    (first, *_), options = reading, ENGLISH.but(word_timestamps=True)
+    assert loaded.recognise([first], options, Context())[0].segments
+    one = len(steps) - loading
+    assert one >= 3, "it encodes, searches and aligns"
+    loaded.recognise([first, first], options, Context())
+    assert len(steps) - loading - one >= one + 2, "clips are encoded and aligned alone"
+    loaded.close()
+
+
 def part(whole: PlannedWindow, start: float, end: float) -> PlannedWindow:
     """A stretch of a window; start and end in seconds of the recording."""
     first, last = (round((time - whole.window.start) * SAMPLE_RATE) for time in (start, end))

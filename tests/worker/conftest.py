@@ -257,7 +257,7 @@ class InThread:
 
     def result(self) -> Heard:
         """What came of it, or its error."""
-        self._thread.join(120)
+        self._thread.join(500)
         assert self._result, "the job did not end"
         result = self._result[0]
         if isinstance(result, BaseException):

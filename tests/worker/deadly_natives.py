@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 
 from harken.asr.engine import Recognizer
 from harken.worker import natives
@@ -13,7 +14,7 @@ from harken.worker.protocol import ModelRef
 __all__ = ["detector", "probe", "recognizer"]
 
 
-def recognizer(model: ModelRef) -> Recognizer:
+def recognizer(model: ModelRef, on_step: Callable[[], None]) -> Recognizer:
     if model.folder.name == "deadly":
         ctypes.string_at(0)
-    return natives.recognizer(model)
+    return natives.recognizer(model, on_step)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import ctypes
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from harken.asr.engine import Context, Recognizer, WindowAudio
 from harken.model import Options, WindowResult
@@ -38,5 +38,5 @@ class _Poisoned:
         self._real.close()
 
 
-def recognizer(model: ModelRef) -> Recognizer:
-    return _Poisoned(natives.recognizer(model))
+def recognizer(model: ModelRef, on_step: Callable[[], None]) -> Recognizer:
+    return _Poisoned(natives.recognizer(model, on_step))

@@ -18,7 +18,7 @@ from harken.model import SAMPLE_RATE
 from harken.worker.runtime import Runtime, RuntimeSettings
 from harken.worker.weights import Weights
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

@@ -82,7 +82,16 @@ class Encoded:
 class Decoder:
     """One loaded model."""
 
-    def __init__(self, folder: Path, *, device: str, compute_type: str, threads: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        device: str,
+        compute_type: str,
+        threads: int,
+        on_step: Callable[[], None] = lambda: None,
+    ) -> None:
+        """``on_step`` is called whenever CTranslate2 has come back."""
         for name in ("model.bin", "config.json"):
             if not (folder / name).is_file():
                 raise ModelUnavailable(f"{folder.name} has no {name}; fetch the model again")
@@ -93,6 +102,7 @@ class Decoder:
         self._load: Callable[[], Any] = partial(
             ctranslate2.models.Whisper, str(folder), device=device, compute_type=compute_type, intra_threads=threads
         )
+        self._on_step = on_step
         self._model: Any = None
         self._has_sampled = False
         self._on_cpu = device == "cpu"
@@ -108,6 +118,7 @@ class Decoder:
     def _loaded(self) -> Any:
         if self._model is None:
             self._model = self._load()
+            self._on_step()
         return self._model
 
     def encode(self, audio: Sequence[np.ndarray], seconds: float) -> Encoded:
@@ -127,14 +138,15 @@ class Decoder:
 
     def _encode(self, features: Features) -> Any:
         view = ctranslate2.StorageView.from_array(features)
-        return self._loaded().encode(view, to_cpu=not self._on_cpu)
+        heard = self._loaded().encode(view, to_cpu=not self._on_cpu)
+        self._on_step()
+        return heard
 
     def languages(self, encoded: Encoded) -> list[dict[str, float]]:
         """For each clip of the batch, the probability of every language, most likely first."""
-        return [
-            {token.strip("<|>"): float(probability) for token, probability in row}
-            for row in self._loaded().detect_language(encoded.view)
-        ]
+        found = self._loaded().detect_language(encoded.view)
+        self._on_step()
+        return [{token.strip("<|>"): float(probability) for token, probability in row} for row in found]
 
     def search(self, encoded: Encoded, prompts: Sequence[Sequence[int]], search: Search) -> list[Hypothesis]:
         """The best text of each clip, as tokens without the prompt. Prompts are of one length."""
@@ -159,6 +171,7 @@ class Decoder:
                     patience=search.patience,
                     **settings,
                 )
+                self._on_step()
             return [_hypothesis(result, 0.0) for result in found]
         return [self._sample(encoded.rows([row]), list(prompt), search, settings) for row, prompt in enumerate(prompts)]
 
@@ -184,6 +197,7 @@ class Decoder:
                 sampling_temperature=search.temperature,
                 **settings,
             )
+        self._on_step()
         return _hypothesis(result, search.temperature)
 
     def align(self, encoded: Encoded, row: int, start: Sequence[int], text: Sequence[int], seconds: float) -> Alignment:
@@ -200,6 +214,7 @@ class Decoder:
         """
         frames = max(2, round(seconds * FRAMES_PER_SECOND))
         (found,) = self._loaded().align(encoded.rows([row]).view, list(start), [list(text)], frames)
+        self._on_step()
         return _alignment(found, len(text))
 
 

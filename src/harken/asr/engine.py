@@ -7,7 +7,7 @@ Knows no engine's types, no model files' layout and no job: an engine is given w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeAlias
@@ -121,7 +121,13 @@ def batch_key(window: Window, options: Options, context: Context | None = None) 
 
 
 def load(
-    folder: Path, *, engine: str = "whisper", device: str = "auto", compute_type: str = "default", threads: int = 1
+    folder: Path,
+    *,
+    engine: str = "whisper",
+    device: str = "auto",
+    compute_type: str = "default",
+    threads: int = 1,
+    on_step: Callable[[], None] = lambda: None,
 ) -> Recognizer:
     """Load the model in ``folder``.
 
@@ -131,6 +137,8 @@ def load(
         device: ``cpu``, ``cuda`` or ``auto``.
         compute_type: CTranslate2's; ``default`` is int8 on a CPU.
         threads: threads of one recogniser; a process for each core is faster than threads.
+        on_step: called whenever native code has come back, some times in each ``recognise`` of ``whisper``: who watches
+            a recogniser can tell one that has much to do from one that hangs.
 
     Raises:
         ModelUnavailable: the folder holds no such model.
@@ -143,4 +151,4 @@ def load(
         return OnnxRecognizer(folder, threads=threads)
     from harken.asr.whisper import WhisperRecognizer  # noqa: PLC0415
 
-    return WhisperRecognizer(folder, device=device, compute_type=compute_type, threads=threads)
+    return WhisperRecognizer(folder, device=device, compute_type=compute_type, threads=threads, on_step=on_step)

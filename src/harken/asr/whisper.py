@@ -8,7 +8,7 @@ got no text. Knows no files and no jobs, and none of CTranslate2's types.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
@@ -57,10 +57,18 @@ class _Heard:
 class WhisperRecognizer:
     """A Whisper model converted for CTranslate2."""
 
-    def __init__(self, folder: Path, *, device: str = "auto", compute_type: str = "default", threads: int = 1) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        device: str = "auto",
+        compute_type: str = "default",
+        threads: int = 1,
+        on_step: Callable[[], None] = lambda: None,
+    ) -> None:
         self.name = f"whisper {folder.name}"
         self._tokens = WhisperTokens(folder)
-        self._decoder = Decoder(folder, device=device, compute_type=compute_type, threads=threads)
+        self._decoder = Decoder(folder, device=device, compute_type=compute_type, threads=threads, on_step=on_step)
         self._searcher = Searcher(self._decoder, self._tokens)
         self._hot_words = HotWords(self._decoder, self._tokens)
 

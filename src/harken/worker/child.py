@@ -18,6 +18,7 @@ import os
 import queue
 import signal
 import threading
+import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -47,6 +48,7 @@ from harken.worker.protocol import (
     Recognise,
     Refusal,
     Request,
+    Step,
     StoredWindow,
     Unload,
     Voiceprint,
@@ -61,8 +63,14 @@ log = logging.getLogger(__name__)
 
 HEARD = 300.0
 """Seconds of a recording that a voice is learnt from; more of it would take longer and say nothing new."""
+STEP = 1.0
+"""Seconds between two steps that are told, at least."""
 MAX_OPEN = 64
 """Recordings that a child keeps open; beyond, the one not used for longest is opened anew when its turn comes."""
+
+
+News = Progress | Step | Grace
+"""What is told of a request before its answer."""
 
 
 class _Audio(NamedTuple):
@@ -73,9 +81,10 @@ class _Audio(NamedTuple):
 class Hands:
     """Does what is asked, with what it has loaded and opened."""
 
-    def __init__(self, natives: str, tell: Callable[[Progress | Grace], None]) -> None:
+    def __init__(self, natives: str, tell: Callable[[News], None]) -> None:
         self._module = natives
         self._tell = tell
+        self._stepped = 0.0
         self._models: dict[ModelRef, Recognizer] = {}
         self._detectors: dict[Path, SpeechDetector] = {}
         self._open: dict[str, Planner] = {}
@@ -123,8 +132,14 @@ class Hands:
 
     def _load(self, model: ModelRef) -> Recognizer:
         if model not in self._models:
-            self._models[model] = self._natives.recognizer(model)
+            self._models[model] = self._natives.recognizer(model, self._step)
         return self._models[model]
+
+    def _step(self) -> None:
+        now = time.monotonic()
+        if now - self._stepped >= STEP:
+            self._stepped = now
+            self._tell(Step())
 
     def _recognise(self, request: Recognise) -> list[WindowResult]:
         windows = [_Audio(stored.window, _samples(stored)) for stored in request.windows]
@@ -232,7 +247,7 @@ def serve(connection: Connection, natives: str) -> None:
             except (EOFError, OSError):
                 os._exit(0)
 
-    def tell(news: Progress | Grace) -> None:
+    def tell(news: News) -> None:
         with contextlib.suppress(OSError):
             connection.send(news)
 

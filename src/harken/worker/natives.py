@@ -9,6 +9,7 @@ imports what it needs: a child that recognises holds no decoders, and one that r
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
     from harken.pipeline import SpeakerDiarizer
 
 
-def recognizer(model: ModelRef) -> Recognizer:
-    """Load a model. Raises ModelUnavailable, MissingExtra."""
+def recognizer(model: ModelRef, on_step: Callable[[], None]) -> Recognizer:
+    """Load a model, which calls ``on_step`` while it works. Raises ModelUnavailable, MissingExtra."""
     from harken.asr.engine import load
 
     return load(
@@ -33,6 +34,7 @@ def recognizer(model: ModelRef) -> Recognizer:
         device=model.device,
         compute_type=model.compute_type,
         threads=model.threads,
+        on_step=on_step,
     )
 
 

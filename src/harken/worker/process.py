@@ -17,7 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import Pipe
 
-from harken.worker.protocol import Answer, Grace, Hello, Progress, Refusal, Request
+from harken.worker.deadline import Deadline, processor_seconds
+from harken.worker.protocol import Answer, Grace, Hello, Progress, Refusal, Request, Step
 
 START_SECONDS = 60.0
 """How long a child may take to say hello."""
@@ -60,7 +61,7 @@ class Child:
     def __init__(self, settings: ChildSettings) -> None:
         """Start it. Raises OSError when the system starts no process; see :meth:`greet` for the rest."""
         self._lock = threading.Lock()
-        self._deadline: float | None = None
+        self._deadline: Deadline | None = None
         self._hung = False
         self._connection, theirs = Pipe()
         try:
@@ -100,7 +101,8 @@ class Child:
 
         Raises:
             HarkenError: it refused; it is fine.
-            ChildDied: it died, or took over ``timeout`` seconds and was killed.
+            ChildDied: it died, or took over ``timeout`` seconds of its own time, or for one of the steps that it told,
+                and was killed; see :class:`Deadline`.
         """
         reply = self._exchange(request, timeout, on_progress)
         if isinstance(reply, Refusal):
@@ -111,17 +113,21 @@ class Child:
     def _exchange(
         self, request: Request | None, timeout: float, on_progress: Callable[[float], None] | None = None
     ) -> object:
-        with self._lock:
-            self._deadline = time.monotonic() + timeout
+        self._begin(timeout)
         try:
             if request is not None:
                 self._connection.send(request)
-            while isinstance(reply := self._connection.recv(), (Progress, Grace)):
-                if isinstance(reply, Grace):
-                    self._spare(reply.seconds)
-                elif on_progress is not None:
-                    on_progress(reply.done)
-            return reply
+            while True:
+                match reply := self._connection.recv():
+                    case Grace():
+                        self._spare(reply.seconds)
+                    case Step():
+                        self._begin(timeout)
+                    case Progress():
+                        if on_progress is not None:
+                            on_progress(reply.done)
+                    case _:
+                        return reply
         except (EOFError, OSError) as error:
             raise ChildDied(self._how(), hung=self._hung) from error
         finally:
@@ -131,7 +137,10 @@ class Child:
     def kill_if_late(self) -> None:
         """Kill it when its time is over; what waits for its answer then sees it die. For a watching thread."""
         with self._lock:
-            if self._deadline is not None and time.monotonic() >= self._deadline:
+            now = time.monotonic()
+            if self._deadline is None or not self._deadline.due(now):
+                return
+            if self._deadline.late(now, processor_seconds(self.pid)):
                 self._deadline = None
                 self._hung = True
                 self.kill()
@@ -150,10 +159,16 @@ class Child:
             self.kill()
             self._process.wait()
 
+    def _begin(self, timeout: float) -> None:
+        """Have its time begin, unless it was killed for the last one."""
+        with self._lock:
+            if not self._hung:
+                self._deadline = Deadline(timeout, time.monotonic(), processor_seconds(self.pid))
+
     def _spare(self, seconds: float) -> None:
         with self._lock:
             if self._deadline is not None:
-                self._deadline += seconds
+                self._deadline.spare(seconds)
 
     def _how(self) -> str:
         try:

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the worker's parent and its children say to each other, over a pipe.
 
-The parent sends one request at a time and gets one answer to each, after a :class:`Hello`; some tell their progress
-before. Samples do not go through the pipe: a chapter's are in a file that every child can read. Knows how nothing of it
-is done.
+The parent sends one request at a time and gets one answer to each, after a :class:`Hello`; some tell before how far
+they are. Samples do not go through the pipe: a chapter's are in a file that every child can read. Knows how nothing of
+it is done.
 """
 
 from __future__ import annotations
@@ -151,6 +151,11 @@ class Progress:
     """How far a request is, 0 to 1; its answer comes later."""
 
     done: float
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A request has come a step further, and has all its time again for the next: its answer comes later."""
 
 
 @dataclass(frozen=True, slots=True)

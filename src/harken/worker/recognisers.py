@@ -76,7 +76,7 @@ class RecogniserSettings:
     child: ChildSettings
     batch_size: int
     window_timeout: float
-    """Seconds after which a batch counts as hung."""
+    """Seconds after which a step of a batch counts as hung."""
     max_models: int = 2
     """Models that a child keeps; the one not used for longest goes first."""
 

@@ -59,7 +59,8 @@ class RuntimeSettings:
     threads: int = 1
     """Of each child."""
     batch_size: int = 8
-    window_timeout: float = 120.0
+    window_timeout: float = 300.0
+    """For each step of a batch; see :class:`harken.worker.deadline.Deadline`."""
     max_audio_seconds: float = 12 * 3600.0
     diarize_timeout: float = 1.0
     """Seconds that telling speakers apart may take, beside ``window_timeout``, for each second of the recording."""
