@@ -96,8 +96,8 @@ class Settings(BaseSettings):
     window_timeout: float = Field(
         300.0,
         gt=0,
-        description="Seconds after which a step of recognition counts as hung; while others have its core, they go by "
-        "as slowly as it works, ten times as slowly at most.",
+        description="Seconds after which a step of recognition, or the planning of a chapter, counts as hung; those in "
+        "which it waits for a core do not count.",
     )
     diarize_timeout: float = Field(
         1.0,

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import Pipe
 
-from harken.worker.deadline import Deadline, processor_seconds
+from harken.worker.deadline import Deadline, held_up
 from harken.worker.protocol import Answer, Grace, Hello, Progress, Refusal, Request, Step
 
 START_SECONDS = 60.0
@@ -127,12 +127,16 @@ class Child:
                         if on_progress is not None:
                             on_progress(reply.done)
                     case _:
-                        return reply
+                        break
         except (EOFError, OSError) as error:
             raise ChildDied(self._how(), hung=self._hung) from error
         finally:
             with self._lock:
                 self._deadline = None
+        if self._hung:
+            # It answered while it was being killed: whatever it is asked next must not be blamed.
+            raise ChildDied(self._how(), hung=True)
+        return reply
 
     def kill_if_late(self) -> None:
         """Kill it when its time is over; what waits for its answer then sees it die. For a watching thread."""
@@ -140,7 +144,7 @@ class Child:
             now = time.monotonic()
             if self._deadline is None or not self._deadline.due(now):
                 return
-            if self._deadline.late(now, processor_seconds(self.pid)):
+            if self._deadline.late(now, held_up(self.pid)):
                 self._deadline = None
                 self._hung = True
                 self.kill()
@@ -163,7 +167,7 @@ class Child:
         """Have its time begin, unless it was killed for the last one."""
         with self._lock:
             if not self._hung:
-                self._deadline = Deadline(timeout, time.monotonic(), processor_seconds(self.pid))
+                self._deadline = Deadline(timeout, time.monotonic(), held_up(self.pid))
 
     def _spare(self, seconds: float) -> None:
         with self._lock:
