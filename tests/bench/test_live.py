@@ -25,8 +25,9 @@ class Stage:
 
     segments: int = 200
     fault: str = ""
-    at: int = 5
-    """The listener, by the order of coming, whom the ``fault`` hits."""
+    at: int = 9
+    """The listener, by the order of coming, whom the ``fault`` hits: not one of the first seven, among whom is the one
+    whose hearing has the others come, and not the last."""
     ending: str = "completed"
     jobs: int = 0
     cancelled: list[str] = field(default_factory=list)
