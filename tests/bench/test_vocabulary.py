@@ -30,14 +30,15 @@ def pieces(word: str) -> int:
 
 def test_rare_words_are_long_seldom_said_and_no_piece_of_the_model() -> None:
     items = [item(str(at), f"the printers print {name}") for at, name in enumerate(("Pannartz", "Schoeffer", "Maintz"))]
+    items += [item("es", "los impresores (con Lotter de Leipzigo) imprimieron", "es")]
     items += [item("again", "printers print Gutenberg's Bible"), item("zh", "广州市房地产中介协会分析", "zh")]
     items += [item("same", "The printers print Pannartz."), item("noise", "", kind="nonspeech")]
     found = {one.item.path.stem: one.words for one in label(items, pieces)}
     assert found == {
         "0": ("Pannartz",), "1": ("Schoeffer",), "2": (), "again": ("Gutenberg",), "zh": (), "same": ("Pannartz",),
-        "noise": (),
+        "noise": (), "es": ("impresores", "imprimieron"),
     }  # fmt: skip
-    assert everything(label(items, pieces)) == ("Gutenberg", "Pannartz", "Schoeffer")
+    assert everything(label(items, pieces)) == ("Gutenberg", "Pannartz", "Schoeffer", "impresores", "imprimieron")
 
 
 def test_the_halves_share_no_text_and_both_have_the_silence() -> None:

@@ -77,4 +77,6 @@ def everything(labelled: Collection[Labelled]) -> tuple[str, ...]:
 def _words(item: Item) -> set[str]:
     if item.language in BY_CHARACTER:
         return set()
-    return {word for word in _WORD.findall(item.text) if len(word) >= SHORTEST}
+    words = {word for word in _WORD.findall(item.text) if len(word) >= SHORTEST}
+    # What stands in brackets is not counted as said.
+    return {word for word in words if says(item.text, word, item.language)}
