@@ -182,7 +182,7 @@ def browsing(width: int = 1280, height: int = 900) -> Iterator[Page]:
         process = subprocess.Popen([program, *flags], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
             address = _address(Path(folder) / "DevToolsActivePort", process)
-            with connect(address, max_size=None, proxy=None, compression=None) as socket:
+            with connect(address, max_size=None, proxy=None, compression=None, open_timeout=PATIENCE) as socket:
                 yield Page(socket)
         finally:
             process.terminate()

@@ -2,8 +2,8 @@
 """A runner of chapters that hears nothing, and a worker process around it.
 
 What it does is written in the job's prompt as JSON: how many ``windows`` there are, at which of them it ``hold``s until
-a file opens the gate, which ``error`` the last one raises, how many seconds ``each`` takes, how often it is ``flaky``,
-the file that says that the worker's disk is ``full``.
+a file opens the gate, which ``error`` the last one raises, how many seconds ``each`` takes whose gate is not open, how
+often it is ``flaky``, the file that says that the worker's disk is ``full``.
 Finding speakers counts as window :data:`SPEAKERS`; ``lost`` is the error that it raises, unless told how many speak.
 There are two, who take turns. With ``channels`` windows are of one channel after the other.
 Text is made by :class:`FakeWriter`.
@@ -59,6 +59,9 @@ WIDTH = 4
 LIMITS = {Lane.INTERACTIVE: 16, Lane.BATCH: 2, Lane.TEXT: 4}
 SECONDS = 10.0
 """Length of a window."""
+DEAD_AFTER = 60.0
+"""Seconds of silence after which one worker takes another for dead whose process is there. That a process is gone is
+seen at once; no test is to wait for it, and none may take a worker for dead that a busy machine keeps from beating."""
 SPEAKERS = -1
 TEXT = -2
 FETCH = -3
@@ -180,8 +183,8 @@ class FakeRunner:
         while True:
             if cancelled():
                 raise JobCancelled("as asked")
-            held = index in plan.get("hold", ()) and not self.folder.gate(job.id, index).exists()
-            if not held and time.monotonic() >= until:
+            late = index not in plan.get("hold", ()) and time.monotonic() >= until
+            if late or self.folder.gate(job.id, index).exists():
                 return
             time.sleep(0.005)
 
@@ -249,7 +252,7 @@ def build(
     *,
     limits: Mapping[Lane, int] | None = None,
     enough: int = 1,
-    dead_after: float = 5.0,
+    dead_after: float = DEAD_AFTER,
     models: Set[str] | None = None,
     **keep: Any,
 ) -> WorkerExecutor:

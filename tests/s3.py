@@ -28,7 +28,7 @@ from harken.audio.remote import connect
 from harken.store.unfinished import Unfinished, Uploads
 
 T = TypeVar("T")
-PATIENCE = 60.0
+PATIENCE = 180.0
 
 
 def program() -> str | None:
@@ -146,7 +146,7 @@ class S3Server:
         from obstore import list as listed
 
         with self.around():
-            client = connect(url, timeout="20s", retry=5.0)
+            client = connect(url, timeout="60s", retry=60.0)
             return {item["path"]: item["size"] for page in listed(client) for item in page}
 
     def uploads(self, url: str) -> list[Unfinished]:

@@ -107,7 +107,7 @@ def measured(server: Server, *, key: str | None = None) -> ServerFigures:
         ("silence.wav", b"silence"),
         requests_count=3,
         jobs=5,
-        seconds=0.3,
+        seconds=2.0,
     )
 
 

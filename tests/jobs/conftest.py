@@ -98,6 +98,8 @@ def start_executor(house: House) -> Iterator[StartExecutor]:
     engine = connect(house.database)
 
     def start(**how: Any) -> WorkerExecutor:
+        # The queue is one a process: what an earlier worker here still does to leave would take it from the next.
+        until(lambda: not [thread.name for thread in threading.enumerate() if thread.name == "leaving"])
         executor = build(engine, house.folder, **how)
         started.append(executor)
         executor.start()

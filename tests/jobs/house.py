@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from tests.fake_runner import Folder
+from tests.fake_runner import DEAD_AFTER, Folder
 
 from harken.jobs.engine import DurableJobs
 from harken.model import Job, JobState, Lane, Options
@@ -24,7 +24,7 @@ from harken.ports import Submission
 from harken.store import FolderBlobs, SqlRoster, SqlStages, SqlStore, SqlVoices
 
 T = TypeVar("T")
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 def until(what: Callable[[], T], seconds: float = PATIENCE, pause: float = 0.01) -> T:
@@ -132,7 +132,7 @@ class House:
         assert new
         return job
 
-    def worker(self, dead_after: float = 5.0) -> Worker:
+    def worker(self, dead_after: float = DEAD_AFTER) -> Worker:
         """Start a worker process; it may not be ready yet."""
         worker = Worker(self.database, self.folder, dead_after)
         self.workers.append(worker)

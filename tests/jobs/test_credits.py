@@ -111,7 +111,7 @@ def _kill_meanwhile(
             at = chance.randrange(len(workers))
             workers[at].kill()
             kills += 1
-            workers[at] = house.worker(dead_after=2.0)
+            workers[at] = house.worker()
         elif not race.running() and all(house.store.job(one).state.ended for one in race.taken if one not in deleted):
             break
     return deleted, kills
@@ -124,7 +124,7 @@ def test_two_hundred_race_for_fifty(house: House, mixed: bool) -> None:
     credit = SqlCredits(house.engine)
     SqlAccounts(house.engine).have(Account("me", "me", 0.0))
     credit.grant("me", BALANCE * MINUTE, "", AuditEntry("admin", "credits.grant"))
-    workers = [house.worker(dead_after=2.0).wait_ready() for _ in range(2)]
+    workers = [house.worker().wait_ready() for _ in range(2)]
     with contextlib.closing(Race(house, mixed)) as race:
         race.start()
         deleted, kills = _kill_meanwhile(house, credit, race, workers, mixed)

@@ -89,7 +89,8 @@ def test_a_worker_that_is_told_to_stop_does_not_wait_for_a_database_that_is_away
         admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
     # What still tries to reach it must not find it gone for good.
     until(lambda: not [one.name for one in threading.enumerate() if one.name.startswith(("lane-", "leaving"))])
-    house.worker().wait_ready()
+    # The process of the one that left is there, so that it has to be silent for as long.
+    house.worker(dead_after=5.0).wait_ready()
     assert house.ended(job).state is JobState.COMPLETED
     assert sorted(set(house.recognised(job))) == list(range(6))
     brief = Outages()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.jobs.house import House, until
+from tests.jobs.house import PATIENCE, House, until
 
 from harken.errors import DeliveryNotFound, InvalidOption
 from harken.model import Delivery, DeliveryState, Job, JobState
@@ -213,7 +213,7 @@ def test_slow_receivers_of_one_hold_up_nobody_else(post: Post, monkeypatch: pyte
     answer, arrived = threading.Event(), list[str]()
 
     def send(url: str, *_: object) -> Receipt:
-        assert url == URL or answer.wait(30)
+        assert url == URL or answer.wait(PATIENCE)
         arrived.append(url)
         return ARRIVED
 

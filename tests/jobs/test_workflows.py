@@ -13,6 +13,7 @@ from dbos._sys_db import SystemDatabase
 from tests.fake_runner import result
 from tests.jobs.house import PATIENCE, House, until
 
+import harken.jobs.executor
 from harken.errors import JobEnded, JobNotFound
 from harken.jobs.names import SERIALIZER
 from harken.jobs.stages import MAX_ATTEMPTS
@@ -175,6 +176,8 @@ def test_what_ended_is_not_put_back_by_a_worker_that_leaves(
         return record(*args, **how)
 
     monkeypatch.setattr(SystemDatabase, "update_workflow_outcome", slow)
+    for seconds in ("_SETTLING", "_LEAVING"):
+        monkeypatch.setattr(harken.jobs.executor, seconds, PATIENCE)
     job = house.submit()
     executor = start_executor()
     house.ended(job)

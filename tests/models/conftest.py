@@ -114,7 +114,7 @@ class Loopback:
         if page.gate is not None:
             request.wfile.write(content[: page.before_gate])
             content = content[page.before_gate :]
-            page.gate.wait(30)
+            page.gate.wait(240)
         if page.cuts:
             content = content[: page.cuts.pop(0)]
             request.close_connection = True

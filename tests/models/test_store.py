@@ -75,7 +75,7 @@ def rest(process: subprocess.Popen[bytes]) -> str:
     assert process.stdout is not None
     with process.stdout as stream:
         said = stream.read().decode()
-    process.wait(30)
+    process.wait(120)
     return said
 
 
@@ -253,7 +253,7 @@ def test_a_killed_fetch_is_taken_up(hub: Loopback, store_of: StoreOf) -> None:
     store = store_of(toy(), Hub(hub.url))
     process = start(store.root, hub.url, toy())
     arrived = store.root / ".partial" / "toy.en" / "downloads" / "model.bin"
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not (arrived.exists() and arrived.stat().st_size > 0):
         assert time.monotonic() < deadline
         time.sleep(0.01)

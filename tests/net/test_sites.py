@@ -232,7 +232,7 @@ def test_it_ends_with_who_started_it(far: Far, tmp_path: Path) -> None:
         sweep(tmp_path)  # in use
         assert len(list(tmp_path.glob("*.site"))) == 1
         parent.send_signal(signal.SIGKILL)
-    psutil.wait_procs([child], timeout=30)
+    psutil.wait_procs([child], timeout=120)
     assert not child.is_running()
     sweep(tmp_path)
     assert list(tmp_path.glob("*.site")) == []

@@ -162,7 +162,7 @@ def test_only_the_beginning_of_an_answer_is_read(far: Far, guard: Guard) -> None
         line.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nyes")
         far.closing.wait()
 
-    receipt = send(guard, far.page("/stuck", stuck), limits=Limits(max_bytes=10, idle=1.0))
+    receipt = send(guard, far.page("/stuck", stuck), limits=Limits(max_bytes=10, idle=4.0))
     assert receipt == Receipt(Outcome.DELIVERED, 200, answer="yes")
 
 

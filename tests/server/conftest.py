@@ -70,7 +70,7 @@ from harken.text.providers import Providers
 
 T = TypeVar("T")
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds that a test waits for what must happen, at most."""
 
 

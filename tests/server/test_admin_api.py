@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.server.admin import API, Served, served
-from tests.server.conftest import until
+from tests.server.conftest import PATIENCE, until
 from tests.server.test_schema import fuzz
 
 from harken.config import Settings
@@ -57,7 +57,7 @@ def test_a_key_is_told_once_and_does_what_it_may_until_it_is_revoked(server: Ser
 
     def read() -> int:
         key = {"Authorization": f"Bearer {full}"}
-        return httpx.get(f"{server.url}/v1/transcription-jobs", headers=key, timeout=20).status_code
+        return httpx.get(f"{server.url}/v1/transcription-jobs", headers=key, timeout=PATIENCE).status_code
 
     assert read() == 200
     assert admin.get(path).json()["last_used"] is not None
@@ -133,7 +133,7 @@ def test_accounts_and_credits(server: Served, admin: httpx.Client) -> None:
 
     assert admin.patch(path, json={"closed": True}).json()["closed"] is not None
     mine = {"Authorization": f"Bearer {key}"}
-    until(lambda: httpx.get(f"{server.url}/v1/models", headers=mine, timeout=20).status_code == 401)
+    until(lambda: httpx.get(f"{server.url}/v1/models", headers=mine, timeout=PATIENCE).status_code == 401)
     assert admin.patch(path, json={"closed": False}).json()["closed"] is None
     for body, param in (({"credits": 0.0001}, "credits"), ({"credits": "many"}, "credits"), ({}, "credits")):
         refused(admin.post(f"{path}/credits", json=body), 400, param)

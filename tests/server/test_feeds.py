@@ -13,7 +13,7 @@ from harken.errors import JobNotFound
 from harken.model import Job, JobState, Lane, Options, Segment, Timing, Transcript, Window, WindowResult
 from harken.server.feeds import Feed, Feeds, Listener, Update
 
-BOUND = 20.0
+BOUND = 60.0
 
 
 def result(index: int) -> WindowResult:

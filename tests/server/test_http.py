@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from tests.server.conftest import until
+from tests.server.conftest import PATIENCE, until
 
 from harken.ports import Readiness
 
@@ -169,7 +169,7 @@ def test_concurrency_limit(serve: Serve, recording: bytes) -> None:
         threading.Thread(
             target=httpx.post,
             args=(server.url + "/v1/audio/transcriptions",),
-            kwargs={"files": {"file": recording}, "timeout": 30},
+            kwargs={"files": {"file": recording}, "timeout": PATIENCE},
         )
         for _ in range(2)
     ]
@@ -210,7 +210,7 @@ def test_health_is_not_held_up_by_waiting_requests(serve: Serve, recording: byte
         threading.Thread(
             target=httpx.post,
             args=(server.url + "/v1/audio/transcriptions",),
-            kwargs={"files": {"file": recording}, "timeout": 60},
+            kwargs={"files": {"file": recording}, "timeout": PATIENCE},
         )
         for _ in range(64)
     ]
@@ -218,7 +218,7 @@ def test_health_is_not_held_up_by_waiting_requests(serve: Serve, recording: byte
         thread.start()
     until(lambda: len(server.backend.submissions) == 64)
     for path in ("/healthz", "/readyz", "/v1/models"):
-        assert httpx.get(server.url + path, timeout=20).status_code == 200
+        assert httpx.get(server.url + path, timeout=PATIENCE).status_code == 200
     server.backend.go()
     for thread in threads:
         thread.join()
@@ -247,13 +247,13 @@ def test_waiting_requests_outlast_a_database_that_is_away_for_a_moment(
             f"{server.url}/v1/audio/transcriptions",
             files={"file": ("a.wav", recording)},
             data={"model": "base", "stream": stream},
-            timeout=30,
+            timeout=PATIENCE,
         )
         server.backend.only()
         server.backend.away = 5
         until(lambda: server.backend.away == 0)
         server.backend.go()
-        answer = waiting.result(30)
+        answer = waiting.result(PATIENCE)
     assert answer.status_code == 200
     assert "how are <you>?" in answer.text
 

@@ -13,7 +13,7 @@ import httpx
 import pysubs2
 import pytest
 import webvtt
-from tests.server.conftest import TEXT, until
+from tests.server.conftest import PATIENCE, TEXT, until
 
 from harken.errors import ModelUnavailable, RecogniserCrashed
 
@@ -25,7 +25,7 @@ JOBS = "/v1/transcription-jobs"
 
 @pytest.fixture
 def http(server: Running) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, timeout=30, headers={"Accept": "application/json"}) as client:
+    with httpx.Client(base_url=server.url, timeout=PATIENCE, headers={"Accept": "application/json"}) as client:
         yield client
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from tests.server.conftest import PATIENCE
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -44,7 +45,7 @@ def test_who_comes_through_a_proxy_needs_a_key(serve: Serve) -> None:
 
 def test_a_web_socket_through_a_proxy_needs_a_key(server: Running) -> None:
     url = f"ws://127.0.0.1:{server.port}/api/transcribe/live/00000000-0000-0000-0000-000000000000"
-    with connect(url, additional_headers={"X-Forwarded-For": "203.0.113.7"}) as socket:
+    with connect(url, additional_headers={"X-Forwarded-For": "203.0.113.7"}, open_timeout=PATIENCE) as socket:
         assert WHAT_TO_DO in str(socket.recv())
         with pytest.raises(ConnectionClosed) as closed:
             socket.recv()

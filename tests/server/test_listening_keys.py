@@ -40,8 +40,8 @@ def test_who_listens_is_sent_away_with_the_key(
     job = httpx.post(server.url + JOBS, files={"file": ("a.wav", recording)}, headers=goes).json()["id"]
     live = f"ws://127.0.0.1:{server.port}/api/transcribe/live/{job}"
     with (
-        connect(live, additional_headers=goes) as sent_away,
-        connect(live, additional_headers=stays) as staying,
+        connect(live, additional_headers=goes, open_timeout=PATIENCE) as sent_away,
+        connect(live, additional_headers=stays, open_timeout=PATIENCE) as staying,
         httpx.stream("GET", f"{server.url}{JOBS}/{job}/events", headers=goes, timeout=PATIENCE) as events,
     ):
         for socket in (sent_away, staying):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from tests.server.conftest import until
+from tests.server.conftest import PATIENCE, until
 from tests.server.test_suite import problem, typed
 from tests.server.test_suite_summary import BAD, SAID
 from tests.server.test_uploads import vanish
@@ -40,7 +40,7 @@ BODY: dict[str, Any] = {"transcript": SAID, "messages": [QUESTION], "temperature
 
 
 def ask(server: Running, path: str = "/api/chat/", **how: Any) -> httpx.Response:
-    return httpx.post(server.url + path, timeout=30, **how)
+    return httpx.post(server.url + path, timeout=PATIENCE, **how)
 
 
 def jobs(server: Running) -> list[str]:
@@ -174,7 +174,7 @@ def hold(server: Running, **headers: str) -> socket.socket:
     content = json.dumps(BODY).encode()
     lines = [f"{name}: {value}" for name, value in {**headers, "Content-Length": len(content)}.items()]
     head = "\r\n".join(["POST /api/chat/ HTTP/1.1", "Host: localhost", *lines, "", ""])
-    connection = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+    connection = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
     connection.sendall(head.encode() + content)
     until(lambda: any(stage.state is JobState.PROCESSING for stage in server.backend.stages.kept.values()))
     return connection

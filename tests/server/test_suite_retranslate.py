@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from tests.server.conftest import TEXT, until
+from tests.server.conftest import PATIENCE, TEXT, until
 from tests.server.test_suite import problem, start, typed
 from tests.server.test_uploads import HEAD, body, part, vanish
 
@@ -29,11 +29,13 @@ ASKED: dict[str, Any] = {"segment_id": "seg-1", "start_time": 1.4, "end_time": 3
 
 
 def clip(server: Running, recording: bytes, path: str = CLIP, **fields: str) -> httpx.Response:
-    return httpx.post(server.url + path, files={"file": ("a.wav", recording)}, data={**FIELDS, **fields}, timeout=30)
+    return httpx.post(
+        server.url + path, files={"file": ("a.wav", recording)}, data={**FIELDS, **fields}, timeout=PATIENCE
+    )
 
 
 def span(server: Running, job: str, path: str = SPAN, **asked: Any) -> httpx.Response:
-    return httpx.post(server.url + path, params={"job_id": job}, json={**ASKED, **asked}, timeout=30)
+    return httpx.post(server.url + path, params={"job_id": job}, json={**ASKED, **asked}, timeout=PATIENCE)
 
 
 def heard(answer: httpx.Response) -> dict[str, Any]:
@@ -77,7 +79,11 @@ def test_a_clip_needs_no_times(server: Running, recording: bytes) -> None:
 def test_json_that_curl_calls_a_form(server: Running) -> None:
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     answer = httpx.post(
-        server.url + SPAN, params={"job_id": kept(server)}, content=" " + json.dumps(ASKED), headers=form, timeout=30
+        server.url + SPAN,
+        params={"job_id": kept(server)},
+        content=" " + json.dumps(ASKED),
+        headers=form,
+        timeout=PATIENCE,
     )
     assert heard(answer)["segment_id"] == "seg-1"
 
@@ -175,7 +181,7 @@ def test_who_hangs_up_takes_the_job_along(server: Running, recording: bytes) -> 
     server.backend.hold()
     content = body(*(part(name, value.encode()) for name, value in FIELDS.items()), part("file", recording, "a.wav"))
     head = f"POST {CLIP} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(content)}\r\n"
-    connection = socket.create_connection(("127.0.0.1", server.port), timeout=20)
+    connection = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
     connection.sendall(f"{head}Content-Type: {HEAD['Content-Type']}\r\n\r\n".encode() + content)
     job = server.backend.only()
     vanish(connection)

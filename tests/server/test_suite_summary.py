@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from tests.server.conftest import until
+from tests.server.conftest import PATIENCE, until
 from tests.server.test_suite import problem, start, typed
 
 from harken.errors import TextUnavailable
@@ -34,7 +34,7 @@ FULL = " ".join(str(segment["text"]) for segment in SAID)
 
 def ask(server: Running, body: dict[str, Any] | None = None, path: str = "/api/summary/", **how: Any) -> httpx.Response:
     how = how if body is None else {"json": body, **how}
-    return httpx.post(server.url + path, timeout=30, **how)
+    return httpx.post(server.url + path, timeout=PATIENCE, **how)
 
 
 def begin(server: Running, body: dict[str, Any], **how: Any) -> str:
@@ -206,7 +206,7 @@ def test_speakers_are_there_through_other_doors(server: Running) -> None:
 
 def test_a_body_that_stalls_is_given_up(server: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "IDLE_SECONDS", 0.1)
-    with contextlib.closing(socket.create_connection(("127.0.0.1", server.port), timeout=20)) as connection:
+    with contextlib.closing(socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)) as connection:
         connection.sendall(b"POST /api/summary/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{")
         assert connection.recv(4096).startswith(b"HTTP/1.1 408")
 

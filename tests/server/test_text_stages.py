@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from tests.server.conftest import until
+from tests.server.conftest import PATIENCE, until
 
 from harken.errors import TextUnavailable
 from harken.model import JobState, Lane, StageKind
@@ -23,7 +23,7 @@ QUESTION: dict[str, Any] = {"messages": [{"role": "user", "content": "Who is ZoÃ
 
 @pytest.fixture
 def http(server: Running) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.url, timeout=30) as client:
+    with httpx.Client(base_url=server.url, timeout=PATIENCE) as client:
         yield client
 
 

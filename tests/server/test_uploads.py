@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
-from tests.server.conftest import until, wav
+from tests.server.conftest import PATIENCE, until, wav
 
 from harken.model import MediaInfo
 from harken.server.multipart import MAX_FIELD_BYTES, MAX_FIELDS
@@ -43,7 +43,7 @@ def body(*parts: bytes) -> bytes:
 
 
 def post(server: Running, content: Any, headers: dict[str, str] | None = None, path: str = PATH) -> httpx.Response:
-    return httpx.post(server.url + path, content=content, headers={**HEAD, **(headers or {})}, timeout=30)
+    return httpx.post(server.url + path, content=content, headers={**HEAD, **(headers or {})}, timeout=PATIENCE)
 
 
 def error(answer: httpx.Response) -> tuple[int, str, str | None]:
@@ -53,7 +53,7 @@ def error(answer: httpx.Response) -> tuple[int, str, str | None]:
 
 @pytest.fixture
 def raw(server: Running) -> Iterator[socket.socket]:
-    with contextlib.closing(socket.create_connection(("127.0.0.1", server.port), timeout=20)) as connection:
+    with contextlib.closing(socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)) as connection:
         yield connection
 
 
@@ -71,7 +71,7 @@ def vanish(connection: socket.socket) -> None:
 def test_chunked_without_length(server: Running, recording: bytes) -> None:
     """As openai-node and a raw http.client send it."""
     content = body(part("model", b"whisper-1"), part("file", recording, "a.wav"))
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
     connection.request(
         "POST",
         PATH,
@@ -136,7 +136,7 @@ def test_too_large(serve: Serve, declared: bool) -> None:
     server = serve(max_upload_bytes=3 * OVERHEAD)
     content = body(part("file", bytes(20 * OVERHEAD), "a.wav"))
     pieces = (content[at : at + 65536] for at in range(0, len(content), 65536))
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
     if declared:
         connection.request("POST", PATH, body=content, headers=HEAD)
     else:
@@ -164,7 +164,7 @@ def test_too_long(server: Running) -> None:
 
 def test_expect_continue_is_answered_without_the_body(serve: Serve) -> None:
     server = serve(max_upload_bytes=1000)
-    with contextlib.closing(socket.create_connection(("127.0.0.1", server.port), timeout=20)) as connection:
+    with contextlib.closing(socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)) as connection:
         connection.sendall(head(10**9).replace(b"\r\nHost", b"\r\nExpect: 100-continue\r\nHost"))
         assert connection.recv(4096).startswith(b"HTTP/1.1 413")
 
@@ -284,7 +284,7 @@ def test_hang_up_in_the_middle_of_an_upload(
 
 def test_a_client_that_stops_sending(serve: Serve) -> None:
     server = serve(upload_idle_seconds=0.3)
-    with contextlib.closing(socket.create_connection(("127.0.0.1", server.port), timeout=20)) as connection:
+    with contextlib.closing(socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)) as connection:
         connection.sendall(head(10**6) + part("file", b"RIFF", "a.wav"))
         assert connection.recv(4096).startswith(b"HTTP/1.1 408")
     server.clean()

@@ -70,7 +70,7 @@ class Slow:
         meter.begin(2)
         meter.add(1, "a byte")
         self.begun.set()
-        assert self.on.wait(30)
+        assert self.on.wait(240)
         meter.add(1, "another")
         raise SourceFailed("there was no more")
 
@@ -96,7 +96,7 @@ def _ended(models: Models, name: str) -> bool:
 
 
 def _wait(what: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
+    end = time.monotonic() + 120
     while not what():
         assert time.monotonic() < end, "it did not come"
         time.sleep(0.01)
@@ -105,7 +105,7 @@ def _wait(what: Callable[[], bool]) -> None:
 def test_a_fetch_is_called_off_and_keeps_what_came(models: Models, source: Slow, notes: Notes, tmp_path: Path) -> None:
     models.cancel_fetch("tiny", "me")  # there is none: nothing happens
     models.fetch("tiny", "me")
-    assert source.begun.wait(30)
+    assert source.begun.wait(120)
     models.cancel_fetch("tiny", "me")
     models.cancel_fetch("tiny", "me")
     stopping = models.model("tiny").fetch

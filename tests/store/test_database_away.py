@@ -103,5 +103,5 @@ def test_connections_that_a_restart_cut_are_made_anew(engine: sa.Engine, databas
 def _cut(database: str, backend: int | None) -> None:
     engine = connect(database)
     with engine.connect() as connection:
-        assert connection.scalar(sa.select(sa.func.pg_terminate_backend(backend, 10_000)))
+        assert connection.scalar(sa.select(sa.func.pg_terminate_backend(backend, 60_000)))
     engine.dispose()

@@ -87,7 +87,7 @@ def test_strangers_objects_are_no_recordings(blobs: S3Blobs, bucket: str, s3: S3
 
     from harken.audio.remote import connect
 
-    client = connect(f"{bucket}/talks", timeout="20s", retry=5.0)
+    client = connect(f"{bucket}/talks", timeout="60s", retry=60.0)
     put(client, "README", b"not ours")
     put(client, f"deeper/{uuid.uuid4()}", b"not ours")
     assert blobs.keys() == set()

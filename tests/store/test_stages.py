@@ -277,7 +277,7 @@ def test_the_bell_tells_of_stages_that_wait(store: Store, engine: sa.Engine) -> 
     bell.wait(0.0)
     assert bell.waiting() == set()
     entered = store.enter(job)
-    assert bell.wait(10.0)
+    assert bell.wait(60.0)
     assert bell.waiting() == {(Lane.BATCH, None)}
     store.stages.start(entered.id)
     assert bell.waiting() == set()
@@ -350,7 +350,7 @@ def test_a_job_is_deleted_while_its_transcript_changes(
             assert store.stages.complete(stage.id, SPOKEN).state is JobState.COMPLETED
         else:
             store.jobs.name_speakers(job.id, {"SPEAKER_00": "Ada"})
-        deleting[0].result(30)
+        deleting[0].result(60)
     with pytest.raises(JobNotFound):
         store.jobs.job(job.id)
     engine.dispose()

@@ -29,6 +29,8 @@ from harken.store import connect
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
+PATIENCE = 180.0
+"""Seconds that a test waits for what must happen, at most."""
 _NOTE = "INSERT INTO written VALUES (new.job_id, new.idx)"
 TRIGGERS = {
     "sqlite": [
@@ -60,7 +62,7 @@ class Server:
             probe.bind(("127.0.0.1", 0))
             self.port: int = probe.getsockname()[1]
         self.seen: set[int] = set()
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=60)
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=PATIENCE)
         self.process = self.command()
 
     def command(self) -> subprocess.Popen[bytes]:
@@ -68,7 +70,7 @@ class Server:
             "HARKEN_DATA_DIR": str(self.folder / "data"),
             "HARKEN_CHILDREN": "1",
             "HARKEN_BATCH_SIZE": "1",
-            "HARKEN_DEAD_AFTER": "3",
+            "HARKEN_DEAD_AFTER": "8",
             "HARKEN_INTERACTIVE_SECONDS": "0",
             **({"HARKEN_DATABASE_URL": self.database} if isinstance(self.database, str) else {}),
         }
@@ -82,7 +84,7 @@ class Server:
             )
 
     def wait_ready(self) -> None:
-        assert eventually(self._ready), self.log.read_text()
+        assert eventually(self._ready, PATIENCE), self.log.read_text()
         self.look()
 
     def _ready(self) -> bool:
@@ -137,7 +139,7 @@ class Server:
         return found
 
     def wait(self, job_id: str, what: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        assert eventually(lambda: what(self.job(job_id)), 180), f"{self.job(job_id)}\n{self.log.read_text()}"
+        assert eventually(lambda: what(self.job(job_id)), PATIENCE), f"{self.job(job_id)}\n{self.log.read_text()}"
         return self.job(job_id)
 
     def text(self, job_id: str) -> str:
@@ -179,14 +181,14 @@ class Server:
     def stop(self) -> None:
         self.look()
         self.process.terminate()
-        assert self.process.wait(60) == 0, self.log.read_text()
+        assert self.process.wait(PATIENCE) == 0, self.log.read_text()
         assert eventually(lambda: gone(sorted(self.seen))), "processes were left"
 
     def close(self) -> None:
         self.http.close()
         if self.process.poll() is None:
             self.process.kill()
-            self.process.wait(60)
+            self.process.wait(PATIENCE)
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -277,7 +279,7 @@ def test_who_waits_is_told_that_the_server_stops(server: Server, recording: Path
     """Both who waits for the answer and who listens; their jobs go on."""
 
     def ask(**fields: str) -> httpx.Response:
-        with httpx.Client(base_url=server.http.base_url, timeout=180) as client, recording.open("rb") as file:
+        with httpx.Client(base_url=server.http.base_url, timeout=PATIENCE) as client, recording.open("rb") as file:
             data = {"language": "en", **fields}
             return client.post("/v1/audio/transcriptions", files={"file": file}, data=data)
 
@@ -289,7 +291,7 @@ def test_who_waits_is_told_that_the_server_stops(server: Server, recording: Path
         waiting, listening = threads.submit(ask), threads.submit(ask, stream="true")
         assert eventually(begun)
         server.stop()
-        told, heard = waiting.result(60), listening.result(60)
+        told, heard = waiting.result(PATIENCE), listening.result(PATIENCE)
     assert told.status_code == 503
     assert int(told.headers["Retry-After"]) >= 1
     problem = told.json()["error"]
@@ -306,6 +308,6 @@ def test_who_waits_is_told_that_the_server_stops(server: Server, recording: Path
 
 def test_a_second_server_on_the_data_folder_is_refused(server: Server) -> None:
     second = server.command()
-    assert second.wait(60) != 0
+    assert second.wait(PATIENCE) != 0
     assert f"in use by the server with process id {server.process.pid}" in server.log.read_text()
     assert server.http.get("/healthz").status_code == 200

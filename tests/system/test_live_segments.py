@@ -58,7 +58,9 @@ def ask(server: Server, what: str, job: str) -> Message:
 def listen(stack: contextlib.ExitStack, server: Server, job: str, **options: Any) -> ClientConnection:
     url = f"ws://127.0.0.1:{server.port}/api/transcribe/live/{job}"
     # The client reads no pong either while it reads nothing.
-    connection: ClientConnection = stack.enter_context(connect(url, proxy=None, ping_interval=None, **options))
+    connection: ClientConnection = stack.enter_context(
+        connect(url, proxy=None, open_timeout=PATIENCE, ping_interval=None, **options)
+    )
     return connection
 
 

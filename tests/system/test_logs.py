@@ -57,9 +57,10 @@ def test_logs_have_ids_and_no_secrets(
         job, text = heard.headers["x-harken-job"], heard.json()["text"]
 
         live = f"{url.replace('http', 'ws', 1)}/api/transcribe/live/{job}"
-        with connect(live, subprotocols=[Subprotocol("bearer"), Subprotocol(key)]) as socket:
+        with connect(live, subprotocols=[Subprotocol("bearer"), Subprotocol(key)], open_timeout=PATIENCE) as socket:
             assert "segment" in str(socket.recv(PATIENCE)) + str(socket.recv(PATIENCE))
-        with connect(f"{live}?token={key}", additional_headers={"Authorization": f"Bearer {revoked}"}) as socket:
+        theirs = {"Authorization": f"Bearer {revoked}"}
+        with connect(f"{live}?token={key}", additional_headers=theirs, open_timeout=PATIENCE) as socket:
             assert "revoked" in str(socket.recv(PATIENCE))
         made = http.post(f"/v1/transcription-jobs/{job}/summary", headers=mine).json()
         stage = f"/v1/transcription-jobs/{job}/stages/{made['id']}"

@@ -7,6 +7,7 @@ import contextlib
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -114,6 +115,13 @@ class ChatServer:
 
     def last(self) -> Asked:
         return self.asked[-1]
+
+    def until_asked(self, times: int) -> None:
+        """Wait for what was sent and may not have been read yet, by a client that did not wait for its answer."""
+        end = time.monotonic() + 60
+        while len(self.asked) < times:
+            assert time.monotonic() < end, "it was not asked"
+            time.sleep(0.01)
 
     def _answer(self, request: BaseHTTPRequestHandler) -> None:
         body = json.loads(request.rfile.read(int(request.headers["Content-Length"])))

@@ -59,7 +59,7 @@ def ask(model: LocalModel, text: str = "hi") -> dict[str, Any]:
 
 def gone(pid: int) -> None:
     """Waits until there is no such process."""
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while Path(f"/proc/{pid}").exists():
         assert time.monotonic() < until, f"process {pid} is still there"
         time.sleep(0.01)
@@ -91,7 +91,7 @@ def test_a_crash_is_told_and_the_next_request_has_a_new_child(model: LocalModel)
     second = ask(model)["pid"]
     os.kill(second, signal.SIGKILL)
     assert model._child is not None
-    model._child.wait(20)
+    model._child.wait(60)
     assert ask(model)["pid"] != second
 
 
@@ -127,7 +127,7 @@ def test_who_waits_for_a_turn_can_leave(model: LocalModel) -> None:
 
 @pytest.mark.parametrize(("kind", "told"), [("damaged", "could not be loaded"), ("slow", "was not loaded within")])
 def test_a_model_that_does_not_load(model: LocalModel, monkeypatch: pytest.MonkeyPatch, kind: str, told: str) -> None:
-    monkeypatch.setattr(local, "_START", 5.0 if kind == "damaged" else 0.5)
+    monkeypatch.setattr(local, "_START", 60.0 if kind == "damaged" else 0.5)
     model._path.write_text(kind)
     with pytest.raises(TextUnavailable, match=told):
         ask(model)

@@ -170,7 +170,7 @@ class _Held:
 
     def deliver(self, spec: ModelSpec, workspace: object, meter: object) -> str:
         self.asked.set()
-        assert self.let_go.wait(60)
+        assert self.let_go.wait(240)
         raise SourceFailed("the hub has gone")
 
 
@@ -184,7 +184,7 @@ def test_a_download_holds_up_only_the_jobs_that_need_the_model(
     cancel = threading.Event()
     needs = InThread(lambda: rig.run(clip, "needs", ENGLISH.but(model="tiny")))
     also = InThread(lambda: rig.run(clip, "also", ENGLISH.but(model="tiny"), cancelled=cancel.is_set))
-    assert source.asked.wait(30)
+    assert source.asked.wait(60)
     assert rig.run(clip, "other", ENGLISH).text
     cancel.set()
     with pytest.raises(JobCancelled):

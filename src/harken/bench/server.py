@@ -25,7 +25,7 @@ import requests
 from harken.bench.targets import Target
 from harken.errors import HarkenError
 
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 JOB_SECONDS = 300.0
 LEAVE_SECONDS = 30.0
 ENDED = frozenset({"completed", "failed", "cancelled"})
