@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import re
+import select
 import socket
 import threading
 import uuid
@@ -283,6 +286,18 @@ def test_the_front_door_and_heads(server: Running) -> None:
     assert httpx.get(server.url + front["documentation"]).status_code == 200
     assert httpx.head(server.url + "/healthz").status_code == 200
     assert httpx.head(server.url + "/readyz").status_code == 200
+
+
+def test_who_looks_now_and_then_keeps_the_connection(server: Running) -> None:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)) as connection:
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().read()
+        own = connection.sock
+        # Document 004's programs look at a job every five seconds. Nothing comes, not even an end.
+        assert select.select([own], [], [], 8.0)[0] == []
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().status == 200
+        assert connection.sock is own
 
 
 def test_an_answer_goes_out_at_once(server: Running) -> None:

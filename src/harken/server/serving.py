@@ -23,6 +23,9 @@ from harken.telemetry import traces
 
 STUCK = 300.0
 """Seconds in which a client must have read something of what waits for it. It may be slow: each step is 64 KiB."""
+IDLE = 75
+"""Seconds for which a connection is kept for the client's next request: longer than between two looks at a job, and
+than proxies keep theirs (a minute, as a rule). Whoever asks in the moment in which it is closed has no answer."""
 FAREWELL = 2.0
 """Seconds in which web sockets are told that the server stops, before they are cut off."""
 MESSAGE_BYTES = 64 * 1024
@@ -140,6 +143,7 @@ def server(app: FastAPI, *, drain: int) -> Server:
             log_config=None,
             access_log=False,
             server_header=False,
+            timeout_keep_alive=IDLE,
             timeout_graceful_shutdown=drain,
             http=Exchange,
             ws=Socket,
