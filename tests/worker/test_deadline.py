@@ -63,37 +63,41 @@ def test_a_machine_that_was_paused_makes_nobody_late() -> None:
     assert [own.late(3604.0 + 2 * n, {1: 0.5}) for n in range(4)] == [False, False, False, True]
 
 
-def test_a_process_that_shares_a_core_is_held_up(crowded_core: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    command = [sys.executable, "-c", f"import os; os.sched_setaffinity(0, {{{crowded_core}}})\nwhile True: pass"]
-    with subprocess.Popen(command) as busy:
-        try:
-            assert eventually(lambda: held_up(busy.pid).get(busy.pid, 0.0) > 1.0)
-        finally:
-            busy.kill()
-    assert held_up(busy.pid) == {}
-    monkeypatch.setattr(deadline, "_PROC", deadline._PROC / "nowhere")
-    assert held_up(os.getpid()) == {}, "as on a system without it"
+def a_core() -> int:
+    return min(os.sched_getaffinity(0))
 
 
 @pytest.fixture
-def crowded_core() -> Iterator[int]:
-    """A core that four processes want all the time."""
-    core = min(os.sched_getaffinity(0))
-    command = [sys.executable, "-c", f"import os; os.sched_setaffinity(0, {{{core}}})\nwhile True: pass"]
+def crowd() -> Iterator[list[subprocess.Popen[bytes]]]:
+    """Four processes that want :func:`a_core` all the time."""
+    command = [sys.executable, "-c", f"import os; os.sched_setaffinity(0, {{{a_core()}}})\nwhile True: pass"]
     crowd = [subprocess.Popen(command) for _ in range(4)]
     try:
-        yield core
+        yield crowd
     finally:
         for process in crowd:
             process.kill()
             process.wait()
 
 
-def test_a_child_that_others_keep_from_its_core_is_not_hung(make_desk: MakeDesk, crowded_core: int) -> None:
+def test_a_process_that_shares_a_core_is_held_up(
+    crowd: list[subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = crowd[0]
+    assert eventually(lambda: held_up(one.pid).get(one.pid, 0.0) > 1.0)
+    one.kill()
+    one.wait()
+    assert held_up(one.pid) == {}
+    monkeypatch.setattr(deadline, "_PROC", deadline._PROC / "nowhere")
+    assert held_up(os.getpid()) == {}, "as on a system without it"
+
+
+@pytest.mark.usefixtures("crowd")
+def test_a_child_that_others_keep_from_its_core_is_not_hung(make_desk: MakeDesk) -> None:
     desk = make_desk()
     asked = desk.ask("slow", timeout=4.0)  # half of what it takes by the clock
     assert eventually(lambda: len(desk.asked("slow")) == 1)
-    os.sched_setaffinity(desk.asked("slow")[0], {crowded_core})
+    os.sched_setaffinity(desk.asked("slow")[0], {a_core()})
     assert asked.result(60).speakers
     assert len(desk.asked("slow")) == 1
 

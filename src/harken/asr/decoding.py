@@ -89,7 +89,7 @@ class Decoder:
         device: str,
         compute_type: str,
         threads: int,
-        on_step: Callable[[], None] = lambda: None,
+        on_step: Callable[[], None],
     ) -> None:
         """``on_step`` is called whenever CTranslate2 has come back."""
         for name in ("model.bin", "config.json"):

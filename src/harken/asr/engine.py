@@ -137,8 +137,8 @@ def load(
         device: ``cpu``, ``cuda`` or ``auto``.
         compute_type: CTranslate2's; ``default`` is int8 on a CPU.
         threads: threads of one recogniser; a process for each core is faster than threads.
-        on_step: called whenever native code has come back, some times in each ``recognise`` of ``whisper``: who watches
-            a recogniser can tell one that has much to do from one that hangs.
+        on_step: called whenever native code has come back, several times in each ``recognise`` of ``whisper``: who
+            watches a recogniser can tell one that has much to do from one that hangs.
 
     Raises:
         ModelUnavailable: the folder holds no such model.

@@ -58,14 +58,9 @@ class WhisperRecognizer:
     """A Whisper model converted for CTranslate2."""
 
     def __init__(
-        self,
-        folder: Path,
-        *,
-        device: str = "auto",
-        compute_type: str = "default",
-        threads: int = 1,
-        on_step: Callable[[], None] = lambda: None,
+        self, folder: Path, *, device: str, compute_type: str, threads: int, on_step: Callable[[], None]
     ) -> None:
+        """The arguments are those of :func:`harken.asr.engine.load`."""
         self.name = f"whisper {folder.name}"
         self._tokens = WhisperTokens(folder)
         self._decoder = Decoder(folder, device=device, compute_type=compute_type, threads=threads, on_step=on_step)

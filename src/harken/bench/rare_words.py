@@ -37,8 +37,7 @@ class Labelled:
 
 def says(text: str, word: str, language: str | None) -> int:
     """How often a text has a word, both normalised as for word errors."""
-    said, wanted = tokens(text, language), tokens(word, language)
-    return sum(said[at : at + len(wanted)] == wanted for at in range(len(said) - len(wanted) + 1)) if wanted else 0
+    return _times(tokens(text, language), tokens(word, language))
 
 
 def label(items: Sequence[Item], pieces: Callable[[str], int]) -> list[Labelled]:
@@ -77,6 +76,11 @@ def everything(labelled: Collection[Labelled]) -> tuple[str, ...]:
 def _words(item: Item) -> set[str]:
     if item.language in BY_CHARACTER:
         return set()
-    words = {word for word in _WORD.findall(item.text) if len(word) >= SHORTEST}
     # What stands in brackets is not counted as said.
-    return {word for word in words if says(item.text, word, item.language)}
+    said = tokens(item.text, item.language)
+    words = {word for word in _WORD.findall(item.text) if len(word) >= SHORTEST}
+    return {word for word in words if _times(said, tokens(word, item.language))}
+
+
+def _times(said: Sequence[str], wanted: Sequence[str]) -> int:
+    return sum(said[at : at + len(wanted)] == wanted for at in range(len(said) - len(wanted) + 1)) if wanted else 0

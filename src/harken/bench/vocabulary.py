@@ -104,8 +104,8 @@ def _table(results: Sequence[Result], seconds: float) -> Table:
 
     Fits into 80 columns.
     """
-    said, missed = next((result.said, result.missed) for result in results)
-    title = f"Rare words with and without a list: {said} said, {missed} of them missed without"
+    words = f"{results[0].said} said, {results[0].missed} of them missed without"
+    title = f"Rare words with and without a list: {words}"
     found = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
     found.add_column("list", no_wrap=True)
     for column in ("heard", "recall %", "won", "put in", "errors", "WER %", "made up", "ms/s"):

@@ -58,7 +58,7 @@ class Deadline:
 
     def late(self, now: float, delays: Mapping[int, float]) -> bool:
         """Whether nothing is left; ``delays`` is how long it has been :func:`held_up` until ``now``."""
-        # Whoever looks is late himself when all of the machine was paused.
+        # Whoever looks comes late as well when all of the machine was paused.
         passed = min(now - self._now, 2 * BETWEEN)
         waited = max((delay - self._delays.get(thread, 0.0) for thread, delay in delays.items()), default=0.0)
         self._left -= max(passed - waited, passed / SLOWEST)
